@@ -1,0 +1,29 @@
+"""Logging for scripts: one file per job, the same lines on the terminal, no exception unlogged."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from types import TracebackType
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def configure_logging(path: Path | str | None = None, level: int = logging.INFO) -> None:
+    """Send log records to standard error and, if given, to the file `path`; log uncaught exceptions."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if path is not None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    logging.basicConfig(level=level, format=FORMAT, handlers=handlers, force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    logging.getLogger("exvivo").critical(
+        "stopped by %s", kind.__name__, exc_info=(kind, error, trace)
+    )

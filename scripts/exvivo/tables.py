@@ -1,0 +1,161 @@
+"""The columns of every table that one stage hands to another, and how they are written and read.
+
+Parquet for machines, TSV for people (DESIGN.md, section 4). A table is checked against its schema when it
+is written and when it is read: a missing column, an extra one or a value of another type is an error.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from exvivo.errors import StoreError
+from exvivo.files import replacing
+
+_TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+
+READOUT = pa.schema(
+    [
+        ("plate", _TEXT),  # id in plates.tsv
+        ("well", _TEXT),  # B02
+        ("value", _NUMBER),  # the readout's own unit; missing where it could not be measured
+        ("flag", _TEXT),  # empty, or reasons joined by ";"
+    ]
+)
+
+LAYOUT = pa.schema(
+    [
+        ("plate", _TEXT),  # plate id in plates.tsv
+        ("layout_plate", _TEXT),  # the layout's own name for the plate
+        ("well", _TEXT),
+        ("role", _TEXT),  # one of exvivo.sheets.layouts.ROLES
+        ("well_type", _TEXT),  # the layout's own word for the role
+        ("treatment", _TEXT),  # empty where there is none
+        ("concentration", _NUMBER),  # nM, missing where there is none
+        ("replicate", _COUNT),  # 1-based
+        ("addon", _TEXT),
+        ("sample", _TEXT),
+    ]
+)
+
+RESPONSES = pa.schema(
+    [
+        ("screen", _TEXT),
+        ("readout", _TEXT),
+        ("plate", _TEXT),
+        ("well", _TEXT),
+        ("role", _TEXT),
+        ("well_type", _TEXT),
+        ("treatment", _TEXT),
+        ("concentration", _NUMBER),  # nM
+        ("replicate", _COUNT),
+        ("addon", _TEXT),
+        ("value", _NUMBER),  # the readout
+        ("viability", _NUMBER),  # fraction: 1 negative control, 0 positive control; not clipped
+        ("flag", _TEXT),
+        ("used", _FLAG),  # enters fits and quality
+    ]
+)
+
+CURVES = pa.schema(
+    [
+        ("screen", _TEXT),
+        ("readout", _TEXT),
+        ("treatment", _TEXT),
+        ("addon", _TEXT),
+        ("replicate", _COUNT),  # 0 for the fit over all replicates
+        ("status", _TEXT),  # ok, inverted, failed, no_curve
+        ("reason", _TEXT),
+        ("n_points", _COUNT),
+        ("n_doses", _COUNT),
+        ("n_parameters", _COUNT),
+        ("bottom", _NUMBER),  # inhibition, fraction
+        ("top", _NUMBER),
+        ("x_mid", _NUMBER),  # log10 nM
+        ("slope", _NUMBER),
+        ("asymmetry", _NUMBER),
+        ("objective", _NUMBER),
+        ("gof", _NUMBER),
+        ("min_concentration", _NUMBER),
+        ("max_concentration", _NUMBER),
+    ]
+)
+
+QUALITY = pa.schema(
+    [
+        ("screen", _TEXT),
+        ("readout", _TEXT),  # empty where it concerns the screen as a whole
+        ("scope", _TEXT),  # "screen" or a plate id
+        ("metric", _TEXT),
+        ("value", _NUMBER),
+        ("limit", _TEXT),  # in words: ">= 0.4"; empty where there is none
+        ("verdict", _TEXT),  # pass, warn, fail, info
+        ("gate", _FLAG),  # a "fail" here puts the screen on hold
+        ("note", _TEXT),
+    ]
+)
+
+
+def conform(frame: pd.DataFrame, schema: pa.Schema, *, where: str) -> pa.Table:
+    """Return `frame` as an Arrow table of exactly `schema`; `StoreError` names the column that does not fit."""
+    missing = [name for name in schema.names if name not in frame.columns]
+    extra = [str(name) for name in frame.columns if name not in schema.names]
+    if missing or extra:
+        raise StoreError(
+            "the table has other columns than its schema",
+            expected=", ".join(schema.names),
+            found=f"missing {missing}, extra {extra}",
+            where=where,
+            hint="report this: it is a fault of exvivo",
+        )
+    try:
+        return pa.Table.from_pandas(
+            frame[schema.names], schema=schema, preserve_index=False, safe=True
+        )
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise StoreError(
+            "a value does not fit its column",
+            expected=str(schema),
+            found=str(error),
+            where=where,
+            hint="report this: it is a fault of exvivo",
+        ) from error
+
+
+def write_table(frame: pd.DataFrame, path: Path | str, schema: pa.Schema) -> None:
+    """Write `frame` as Parquet, or as TSV if `path` ends in .tsv, whole or not at all."""
+    table = conform(frame, schema, where=str(path))
+    with replacing(path) as partial:
+        if str(path).endswith(".tsv"):
+            table.to_pandas().to_csv(partial, sep="\t", index=False, lineterminator="\n")
+        else:
+            pq.write_table(table, partial)
+
+
+def read_table(path: Path | str, schema: pa.Schema) -> pd.DataFrame:
+    """Read a table that `write_table` wrote; `StoreError` if it is missing, damaged or of another kind."""
+    try:
+        if str(path).endswith(".tsv"):
+            text = {name: str for name in schema.names if schema.field(name).type == _TEXT}
+            frame = pd.read_csv(
+                path,
+                sep="\t",
+                dtype=text,
+                keep_default_na=False,
+                na_values={n: [""] for n in schema.names if n not in text},
+            )
+        else:
+            frame = pq.read_table(path).to_pandas()
+    except (OSError, pa.ArrowInvalid, pd.errors.ParserError) as error:
+        raise StoreError(
+            "cannot read this table",
+            expected="a table written by exvivo",
+            found=str(error),
+            where=str(path),
+            hint="remove it and run the workflow again",
+        ) from error
+    conform(frame, schema, where=str(path))
+    return frame
