@@ -1,0 +1,102 @@
+"""Which code a script runs: digests that make a changed library visible to Snakemake.
+
+Snakemake sees a changed script, but not a changed module that the script imports. Each rule therefore
+passes `code_digest(script)` as a parameter: it changes when a module changes that the script can reach
+and stays when a comment, a docstring or a time stamp changes. Standard library only: used at DAG time.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from exvivo.errors import StoreError
+
+PACKAGE = Path(__file__).resolve().parent
+SCRIPTS = PACKAGE.parent
+
+# What a message says cannot change a result; a better sentence must not retrain a facility's models.
+_WITHOUT_RESULTS = frozenset({"exvivo", "exvivo.errors", "exvivo.log", "exvivo.provenance"})
+# Data that a package reads at run time.
+_DATA_SUFFIXES = frozenset({".j2", ".css", ".js"})
+
+
+def code_digest(script: str) -> str:
+    """Digest of all modules of exvivo that `script` (a file name in scripts/) can reach, 16 hex digits."""
+    modules = sorted(reachable_modules(script))
+    content = "\n".join(f"{name} {_module_digest(name)}" for name in modules)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def reachable_modules(script: str) -> set[str]:
+    """Names of the modules of exvivo that `script` imports, directly or through others, lazily or not."""
+    found: set[str] = set()
+    waiting = list(_imports(SCRIPTS / script))
+    while waiting:
+        name = waiting.pop()
+        if name not in found and name not in _WITHOUT_RESULTS:
+            found.add(name)
+            waiting += _imports(_path(name))
+    return found
+
+
+def check_library(script: str | Path) -> None:
+    """Refuse to run `script` with an exvivo that is not the one beside it (another checkout, say)."""
+    beside = Path(script).resolve().parent / "exvivo"
+    if beside != PACKAGE:
+        raise StoreError(
+            "this script would run with another copy of exvivo",
+            expected=str(beside),
+            found=str(PACKAGE),
+            where=Path(script).name,
+            hint="remove the installed copy from this environment: pip uninstall exvivo",
+        )
+
+
+def _path(name: str) -> Path:
+    base = SCRIPTS.joinpath(*name.split("."))
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+@cache
+def _imports(path: Path) -> frozenset[str]:
+    """Modules of exvivo named by the import statements of one file, wherever in the file they stand."""
+    names: set[str] = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    ours = {name for name in names if name.partition(".")[0] == "exvivo" and _path(name).is_file()}
+    return frozenset(ours | {parent for name in ours for parent in _parents(name)})
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    """The code of one file without its docstrings, which cannot change a result either."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    for node in ast.walk(tree):
+        documented = isinstance(
+            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        )
+        if documented and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return tree
+
+
+@cache
+def _module_digest(name: str) -> str:
+    path = _path(name)
+    content = ast.dump(_tree(path)).encode()
+    if path.name == "__init__.py":
+        for data in sorted(p for p in path.parent.rglob("*") if p.suffix in _DATA_SUFFIXES):
+            content += data.relative_to(path.parent).as_posix().encode() + data.read_bytes()
+    return hashlib.sha256(content).hexdigest()
