@@ -1,0 +1,207 @@
+"""From the sheets to files: which plates, models, readouts and reports belong to which screen.
+
+The rules bind these functions to their inputs and parameters. No image library, no pandas at import: every
+job of a cluster imports this module before its own work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from exvivo.files import digest_bytes, digest_file, write_text
+from exvivo.sheets import Plate, Sheets
+
+READER = "reader"
+VIABILITY = {f"viability_phase{phase}": phase for phase in (1, 2, 3)}
+NOT_READABLE = "layout not readable"
+
+
+def alternatives(names: Iterable[str]) -> str:
+    """Regular expression that matches exactly `names`; one that matches nothing if there are none."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+def networks(sheets: Sheets) -> list[str]:
+    """Names of the networks that the screens use."""
+    return sorted({screen.network for screen in sheets.screens.values() if screen.network})
+
+
+def _plates(sheets: Sheets, screen: str | None, reader: bool) -> list[Plate]:
+    return [
+        plate
+        for plate in sheets.plates.values()
+        if screen in (None, plate.screen) and (plate.instrument == READER) == reader
+    ]
+
+
+def imaged_ids(sheets: Sheets, screen: str | None = None) -> list[str]:
+    """Ids of the plates with images, of one screen or of all."""
+    return [plate.plate for plate in _plates(sheets, screen, reader=False)]
+
+
+def reader_ids(sheets: Sheets, screen: str | None = None) -> list[str]:
+    """Ids of the plates that a plate reader measured, of one screen or of all."""
+    return [plate.plate for plate in _plates(sheets, screen, reader=True)]
+
+
+def plate_ids(sheets: Sheets, screen: str) -> list[str]:
+    """Ids of all plates of a screen: imaged ones first."""
+    return imaged_ids(sheets, screen) + reader_ids(sheets, screen)
+
+
+def reader_readouts(sheets: Sheets) -> list[str]:
+    """Names of the readouts that come from plate-reader files."""
+    return sorted({plate.readout for plate in _plates(sheets, None, reader=True)})
+
+
+def reports(sheets: Sheets) -> list[str]:
+    """Reports of all drug screens that are open; a released screen is frozen and never made again."""
+    return [
+        f"results/screens/{screen.screen}/report.html"
+        for screen in sheets.screens.values()
+        if screen.kind == "drug" and screen.status == "open"
+    ]
+
+
+def open_screens(sheets: Sheets) -> list[str]:
+    """Ids of the drug screens that have a report to make."""
+    return [Path(report).parent.name for report in reports(sheets)]
+
+
+def raw_path(config: dict[str, Any], plate: Plate) -> Path:
+    """Folder (or plate-reader file) of a plate."""
+    return Path(config["data_root"]) / plate.path
+
+
+def plate_setting(sheets: Sheets, config: dict[str, Any], plate: str, attribute: str) -> str:
+    """What plates.tsv says of a plate; `folder` is its raw path below the data root."""
+    entry = sheets.plates[plate]
+    return str(raw_path(config, entry)) if attribute == "folder" else getattr(entry, attribute)
+
+
+def screen_setting(sheets: Sheets, screen: str, attribute: str) -> Any:
+    """What screens.tsv says of a screen."""
+    value = getattr(sheets.screens[screen], attribute)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def layout_files(sheets: Sheets, screen: str) -> list[str]:
+    """Layout files of a screen's plates, each once, in order; those that exist.
+
+    A missing one is left out so that it holds its own screen (check_screen reports it) and no other.
+    """
+    files = dict.fromkeys(plate.layout for plate in sheets.plates.values() if plate.screen == screen)
+    return [file for file in files if Path(file).is_file()]
+
+
+def plates_for_layout(sheets: Sheets, screen: str) -> list[dict[str, str]]:
+    """Rows of plates.tsv that `exvivo.sheets.layouts.screen_layout` needs, as plain values."""
+    names = ("plate", "screen", "path", "instrument", "layout", "layout_plate", "readout")
+    return [
+        {name: getattr(sheets.plates[plate], name) for name in names}
+        for plate in plate_ids(sheets, screen)
+    ]
+
+
+def start_model(sheets: Sheets, screen: str, network: str, phase: int) -> str:
+    """The model a phase starts from: ImageNet, then phase I of the cell line, then the screen's phase II."""
+    if phase == 1:
+        return f"results/models/{network}/imagenet.safetensors"
+    return trained_model(sheets, screen, network, phase - 1)
+
+
+def trained_model(sheets: Sheets, screen: str, network: str, phase: int) -> str:
+    """The model a phase ends with; phase I belongs to the training screen, not to the screen itself."""
+    if phase == 1:
+        return f"results/models/{network}/{sheets.screens[screen].training_screen}/phase1.safetensors"
+    return f"results/screens/{screen}/{network}/phase{phase}.safetensors"
+
+
+def viability_phases(sheets: Sheets, screen: str) -> list[int]:
+    """Phases whose viability the screen asks for."""
+    return [VIABILITY[name] for name in sheets.screens[screen].readouts if name in VIABILITY]
+
+
+def readout_files(sheets: Sheets, screen: str) -> list[str]:
+    """Tables of all readouts of a screen, in the order of screens.tsv."""
+    files: list[str] = []
+    for name in sheets.screens[screen].readouts:
+        if name in VIABILITY:
+            files.append(f"results/screens/{screen}/readouts/{name}.parquet")
+        elif name == "mean_of_stack":
+            files += [f"results/plates/{p}/readouts/{name}.parquet" for p in imaged_ids(sheets, screen)]
+        else:
+            files += [
+                f"results/plates/{plate.plate}/readouts/{name}.parquet"
+                for plate in _plates(sheets, screen, reader=True)
+                if plate.readout == name
+            ]
+    return files
+
+
+def model_files(sheets: Sheets, screen: str, suffix: str) -> list[str]:
+    """Files beside the models of all phases the screen needs: `.json` records, `_history.tsv` tables."""
+    network = sheets.screens[screen].network
+    last = max(viability_phases(sheets, screen), default=0)
+    models = [trained_model(sheets, screen, network, phase) for phase in range(1, last + 1)]
+    return [model.removesuffix(".safetensors") + suffix for model in models]
+
+
+def crossfit_files(sheets: Sheets, screen: str) -> list[str]:
+    """Held-out predictions of the controls, if the screen has a network fine-tuned on its own controls."""
+    tuned = max(viability_phases(sheets, screen), default=0) >= 2
+    network = sheets.screens[screen].network
+    return [f"results/screens/{screen}/{network}/crossfit.parquet"] if tuned else []
+
+
+def gpus(config: dict[str, Any]) -> int:
+    """GPUs a training or inference job asks the scheduler for."""
+    return 0 if config["training"]["device"] == "cpu" else 1
+
+
+def training_wells_digest(
+    sheets: Sheets, config: dict[str, Any], screen: str, duplicates: bool
+) -> str:
+    """Digest of the wells that training reads: the contrast, and for phase III the duplicates."""
+    from exvivo.errors import ExvivoError
+    from exvivo.sheets.layouts import screen_layout, selection_digest
+
+    plates = [sheets.plates[plate] for plate in imaged_ids(sheets, screen)]
+    try:
+        layout = screen_layout(plates, Path.cwd())
+    except (ExvivoError, OSError):
+        return NOT_READABLE  # check_screen says why and holds the screen
+    return selection_digest(layout, config["readouts"], duplicates=duplicates)
+
+
+def scan(sheets: Sheets, config: dict[str, Any], results: Path, *, full: bool = False) -> list[str]:
+    """Bring the fingerprints of all plates of open screens up to date; return the plates that changed."""
+    from exvivo.plates import get_instrument
+    from exvivo.plates.scan import scan_plate
+
+    changed = []
+    for plate in sheets.plates.values():
+        folder, out = raw_path(config, plate), results / plate.plate
+        if sheets.screens[plate.screen].status == "released":
+            continue
+        if plate.instrument == READER:
+            different = _scan_reader(folder, out)
+        else:
+            instrument = get_instrument(plate.instrument, pattern=config["imaging"]["pattern"])
+            settle = config["admission"]["settle_minutes"]
+            different = scan_plate(plate.plate, folder, instrument, out, full=full, settle_minutes=settle)
+        changed += [plate.plate] * different
+    return changed
+
+
+def _scan_reader(file: Path, out: Path) -> bool:
+    """Fingerprint of a plate-reader file: small, so its content is always looked at."""
+    row = f"{file.name}\t{file.stat().st_size}\t{digest_file(file)}\n" if file.is_file() else ""
+    text, fingerprint = "path\tbytes\tsha256\n" + row, out / "fingerprint.tsv"
+    if fingerprint.is_file() and digest_file(fingerprint) == digest_bytes(text.encode()):
+        return False
+    write_text(fingerprint, text)
+    return True

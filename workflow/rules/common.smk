@@ -1,0 +1,123 @@
+# Sheets, validation, wildcards, and thin bindings from the sheets to rules. Nothing slow, nothing random
+# and no network at module level: every job of a cluster reads this file again.
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.current_basedir, "../../scripts").resolve()))
+
+from exvivo import targets
+from exvivo.provenance import code_digest
+from exvivo.sheets import load_config, read_sheets
+
+config.update(load_config(config))
+sheets = read_sheets(config, Path.cwd())
+
+# The raw plates are watched by the main process alone: a job trusts the fingerprint it was started with.
+if workflow.is_main_process:
+    targets.scan(sheets, config, Path("results/plates"))
+
+
+wildcard_constraints:
+    plate=targets.alternatives(sheets.plates),
+    screen=targets.alternatives(sheets.screens),
+    network=targets.alternatives(targets.networks(sheets)),
+    phase="[123]",
+
+
+def final_targets():
+    return targets.reports(sheets) + ["results/cohort/screens.tsv"]
+
+
+def of_plates(pattern):
+    """Input function: `pattern` for each plate of the job's screen."""
+    return lambda w: [pattern.format(plate=p) for p in targets.plate_ids(sheets, w.screen)]
+
+
+def of_imaged_plates(pattern):
+    """Input function: `pattern` for each plate of the job's screen that was imaged."""
+    return lambda w: [pattern.format(plate=p) for p in targets.imaged_ids(sheets, w.screen)]
+
+
+def of_open_screens(pattern):
+    return [pattern.format(screen=screen) for screen in targets.open_screens(sheets)]
+
+
+def of_plate(attribute):
+    """Parameter function: what plates.tsv says of the job's plate."""
+    return lambda w: targets.plate_setting(sheets, config, w.plate, attribute)
+
+
+def screen_setting(attribute):
+    """Parameter function: what screens.tsv says of the job's screen."""
+    return lambda w: targets.screen_setting(sheets, w.screen, attribute)
+
+
+def headline(wildcards):
+    return sheets.screens[wildcards.screen].readouts[0]
+
+
+def layout_files(wildcards):
+    return targets.layout_files(sheets, wildcards.screen)
+
+
+def plates_for_layout(wildcards):
+    return targets.plates_for_layout(sheets, wildcards.screen)
+
+
+def reference_file(wildcards):
+    return targets.reference_file(sheets, config, wildcards.screen)
+
+
+def start_model(phase):
+    """Input function: the model that `phase` starts from."""
+    return lambda w: targets.start_model(sheets, w.screen, w.network, phase)
+
+
+def trained_model(wildcards):
+    network = sheets.screens[wildcards.screen].network
+    return targets.trained_model(sheets, wildcards.screen, network, int(wildcards.phase))
+
+
+def readouts(wildcards):
+    return targets.readout_files(sheets, wildcards.screen)
+
+
+def model_files(suffix):
+    """Input function: files of that suffix beside the models of the job's screen."""
+    return lambda w: targets.model_files(sheets, w.screen, suffix)
+
+
+def crossfit_files(wildcards):
+    return targets.crossfit_files(sheets, wildcards.screen)
+
+
+def local_weights(wildcards):
+    return config["training"]["weights"].get(wildcards.network)
+
+
+def viability_contrast(phase):
+    """The wells that are 0 % and 100 % for the viability readout of `phase`."""
+    return targets.contrast(config, f"viability_phase{phase}")
+
+
+def training_settings(wildcards):
+    return targets.training_settings(config, wildcards.network)
+
+
+def training_wells(duplicates):
+    """Parameter function: digest of the wells that training reads, so that only they retrain a model."""
+    return lambda w: targets.training_wells_digest(sheets, config, w.screen, duplicates)
+
+
+def training_threads(wildcards):
+    return targets.training_threads(config)
+
+
+def gpus(wildcards):
+    return targets.gpus(config)
+
+
+def times_attempt(amount, per_input_mb=0):
+    """Resource function: `amount` and a share by input size, more at each restart."""
+    return lambda wildcards, input, attempt: int(attempt * (amount + per_input_mb * input.size_mb))

@@ -1,0 +1,88 @@
+# Raw plates: what each instrument wrote is admitted, then read once.
+# REQUIRED INPUTS: results/plates/{plate}/fingerprint.tsv, written by the scan in common.smk
+# OUTPUTS: admission.json, images.zarr, wells.zarr, hashes.tsv and readouts/ in results/plates/{plate}
+
+
+rule admit_plate:
+    input:
+        fingerprint="results/plates/{plate}/fingerprint.tsv",
+    output:
+        admission="results/plates/{plate}/admission.json",
+    log:
+        "logs/plates/{plate}/admit_plate.log",
+    benchmark:
+        "results/benchmarks/plates/{plate}/admit_plate.tsv"
+    conda:
+        "../../envs/image.yaml"
+    wildcard_constraints:
+        plate=targets.alternatives(targets.imaged_ids(sheets)),
+    threads: 1
+    resources:
+        mem_mb=times_attempt(1000, per_input_mb=200),
+        runtime=times_attempt(10, per_input_mb=30),
+    params:
+        folder=of_plate("folder"),
+        instrument=of_plate("instrument"),
+        pattern=lookup(within=config, dpath="imaging/pattern"),
+        settings=lookup(within=config, dpath="admission"),
+        code=code_digest("admit_plate.py"),
+    script:
+        "../../scripts/admit_plate.py"
+
+
+rule project_plate:
+    input:
+        fingerprint="results/plates/{plate}/fingerprint.tsv",
+        admission="results/plates/{plate}/admission.json",
+    output:
+        images="results/plates/{plate}/images.done.json",
+        wells="results/plates/{plate}/wells.done.json",
+        mean_of_stack="results/plates/{plate}/readouts/mean_of_stack.parquet",
+        hashes="results/plates/{plate}/hashes.tsv",
+    log:
+        "logs/plates/{plate}/project_plate.log",
+    benchmark:
+        "results/benchmarks/plates/{plate}/project_plate.tsv"
+    conda:
+        "../../envs/image.yaml"
+    wildcard_constraints:
+        plate=targets.alternatives(targets.imaged_ids(sheets)),
+    threads: 4
+    resources:
+        mem_mb=times_attempt(2000),
+        runtime=times_attempt(15, per_input_mb=60),
+    params:
+        folder=of_plate("folder"),
+        channel=lookup(within=config, dpath="imaging/channel"),
+        input_size=lookup(within=config, dpath="imaging/input_size"),
+        damaged_wells_limit=lookup(within=config, dpath="admission/damaged_wells_limit"),
+        code=code_digest("project_plate.py"),
+    script:
+        "../../scripts/project_plate.py"
+
+
+rule read_plate_reader:
+    input:
+        fingerprint="results/plates/{plate}/fingerprint.tsv",
+    output:
+        admission="results/plates/{plate}/admission.json",
+        readout="results/plates/{plate}/readouts/{readout}.parquet",
+    log:
+        "logs/plates/{plate}/read_plate_reader_{readout}.log",
+    benchmark:
+        "results/benchmarks/plates/{plate}/read_plate_reader_{readout}.tsv"
+    conda:
+        "../../envs/score.yaml"
+    wildcard_constraints:
+        plate=targets.alternatives(targets.reader_ids(sheets)),
+        readout=targets.alternatives(targets.reader_readouts(sheets)),
+    threads: 1
+    resources:
+        mem_mb=times_attempt(1000),
+        runtime=times_attempt(5),
+    params:
+        file=of_plate("folder"),
+        layout_plate=of_plate("layout_plate"),
+        code=code_digest("read_plate_reader.py"),
+    script:
+        "../../scripts/read_plate_reader.py"

@@ -1,0 +1,118 @@
+# From readouts to a ranked list: normalise, fit, score, judge, report. Nothing here knows the assay.
+# REQUIRED INPUTS: readouts of the screen, its layout and verdict, records of its models
+# OUTPUTS: responses.parquet, curves.parquet, scores.tsv, quality.tsv, verdict.json, report.html
+
+
+rule score_screen:
+    input:
+        layout="results/screens/{screen}/layout.parquet",
+        admission="results/screens/{screen}/admission.json",
+        readouts=readouts,
+        reference=reference_file,
+    output:
+        responses="results/screens/{screen}/responses.parquet",
+        curves="results/screens/{screen}/curves.parquet",
+        scores=report(
+            "results/screens/{screen}/scores.tsv",
+            caption="../report/scores.rst",
+            category="Scores",
+            labels={"screen": "{screen}", "table": "scores"},
+        ),
+    log:
+        "logs/screens/{screen}/score_screen.log",
+    benchmark:
+        "results/benchmarks/screens/{screen}/score_screen.tsv"
+    conda:
+        "../../envs/score.yaml"
+    threads: 1
+    resources:
+        mem_mb=times_attempt(2000),
+        runtime=times_attempt(15),
+    params:
+        screen="{screen}",
+        readouts=screen_setting("readouts"),
+        contrasts=lookup(within=config, dpath="readouts"),
+        scoring=lookup(within=config, dpath="scoring"),
+        code=code_digest("score_screen.py"),
+    script:
+        "../../scripts/score_screen.py"
+
+
+rule assess_screen:
+    input:
+        responses="results/screens/{screen}/responses.parquet",
+        curves="results/screens/{screen}/curves.parquet",
+        scores="results/screens/{screen}/scores.tsv",
+        admission="results/screens/{screen}/admission.json",
+        histories=model_files("_history.tsv"),
+        records=model_files(".json"),
+        crossfit=crossfit_files,
+    output:
+        quality=report(
+            "results/screens/{screen}/quality.tsv",
+            caption="../report/quality.rst",
+            category="Quality",
+            labels={"screen": "{screen}", "table": "quality"},
+        ),
+        verdict="results/screens/{screen}/verdict.json",
+    log:
+        "logs/screens/{screen}/assess_screen.log",
+    benchmark:
+        "results/benchmarks/screens/{screen}/assess_screen.tsv"
+    conda:
+        "../../envs/score.yaml"
+    threads: 1
+    resources:
+        mem_mb=times_attempt(2000),
+        runtime=times_attempt(10),
+    params:
+        screen="{screen}",
+        headline=headline,
+        limits=lookup(within=config, dpath="quality"),
+        hit=lookup(within=config, dpath="scoring/hit"),
+        code=code_digest("assess_screen.py"),
+    script:
+        "../../scripts/assess_screen.py"
+
+
+rule report_screen:
+    input:
+        responses="results/screens/{screen}/responses.parquet",
+        curves="results/screens/{screen}/curves.parquet",
+        scores="results/screens/{screen}/scores.tsv",
+        quality="results/screens/{screen}/quality.tsv",
+        verdict="results/screens/{screen}/verdict.json",
+        admission="results/screens/{screen}/admission.json",
+        layout="results/screens/{screen}/layout.parquet",
+        plate_admissions=of_plates("results/plates/{plate}/admission.json"),
+        wells=of_imaged_plates("results/plates/{plate}/wells.done.json"),
+        histories=model_files("_history.tsv"),
+        records=model_files(".json"),
+        crossfit=crossfit_files,
+    output:
+        report=report(
+            "results/screens/{screen}/report.html",
+            caption="../report/report.rst",
+            category="Reports",
+            labels={"screen": "{screen}"},
+        ),
+    log:
+        "logs/screens/{screen}/report_screen.log",
+    benchmark:
+        "results/benchmarks/screens/{screen}/report_screen.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=times_attempt(4000),
+        runtime=times_attempt(15),
+    params:
+        screen="{screen}",
+        sample=screen_setting("sample"),
+        headline=headline,
+        contrasts=lookup(within=config, dpath="readouts"),
+        scoring=lookup(within=config, dpath="scoring"),
+        report=lookup(within=config, dpath="report"),
+        code=code_digest("report_screen.py"),
+    script:
+        "../../scripts/report_screen.py"
