@@ -1,0 +1,64 @@
+"""The configuration: validation against its schema, and defaults."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from exvivo.errors import ConfigError
+from exvivo.sheets.schema import Finding, fill_defaults, findings, read_schema
+
+DEFAULT_CONTRAST: dict[str, dict[str, Any]] = {
+    "negative": {"role": "negative_control", "treatment": None, "concentration": None},
+    "positive": {"role": "positive_control", "treatment": None, "concentration": None},
+}
+
+
+def load_config(content: dict[str, Any]) -> dict[str, Any]:
+    """Check a configuration and return a copy of it with all defaults filled in.
+
+    `content` is what the YAML files and `--config` hold together. Raises `ConfigError` that lists every
+    unknown key (with a suggestion) and every value that does not fit, each with its dotted key.
+    """
+    schema = read_schema("config")
+    problems = findings("config", content)
+    if not problems:
+        content = fill_defaults(content, schema, schema)
+        problems = _cross_checks(content)
+    if problems:
+        lines = "\n  ".join(f"config, {problem}" for problem in problems)
+        raise ConfigError(f"{len(problems)} problem(s) in the configuration:\n  {lines}")
+    return content
+
+
+def contrast_of(config: dict[str, Any], readout: str) -> dict[str, dict[str, Any]]:
+    """Return the contrast of `readout`: `{"negative": …, "positive": …}`, each role, treatment, concentration.
+
+    A readout that the configuration does not mention has the roles of the layout as its contrast.
+    """
+    settings = config["readouts"].get(readout)
+    return settings["contrast"] if settings else DEFAULT_CONTRAST
+
+
+def _cross_checks(config: dict[str, Any]) -> list[Finding]:
+    """What a schema cannot say: patterns that compile, limits that differ."""
+    problems = _check_pattern("pseudonym_pattern", config["pseudonym_pattern"], ())
+    if config["imaging"]["pattern"] is not None:
+        problems += _check_pattern("imaging.pattern", config["imaging"]["pattern"], ("well",))
+    expected = "two different limits: their order says whether more is better"
+    problems += [
+        Finding(f"quality.{metric}", f"good and bad both {limits['good']}", expected)
+        for metric, limits in config["quality"].items()
+        if isinstance(limits, dict) and limits["good"] == limits["bad"]
+    ]
+    return problems
+
+
+def _check_pattern(key: str, pattern: str, groups: tuple[str, ...]) -> list[Finding]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        return [Finding(key, repr(pattern), f"a regular expression ({error})")]
+    missing = [group for group in groups if group not in compiled.groupindex]
+    expected = "the named group(s) " + ", ".join(f"(?P<{group}>…)" for group in missing)
+    return [Finding(key, repr(pattern), expected)] if missing else []

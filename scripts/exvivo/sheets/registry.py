@@ -1,0 +1,236 @@
+"""The sheets of a facility: plates, screens, samples and drugs, read at DAG time.
+
+Standard library and the schemas only, since every job of a workflow reads them again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from exvivo.errors import Problem, SheetError
+from exvivo.sheets.checks import check_sheets, split_names
+from exvivo.sheets.names import suggest
+from exvivo.sheets.schema import column_validator, describe, read_schema
+from exvivo.sheets.text import Row, read_rows
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A row of plates.tsv. `path` is relative to `data_root`, `layout` to the working directory (posix)."""
+
+    plate: str
+    screen: str
+    path: str
+    instrument: str
+    layout: str
+    layout_plate: str = ""
+    readout: str = ""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A row of screens.tsv; what is not given is an empty text or tuple. `readouts[0]` is the headline."""
+
+    screen: str
+    kind: str
+    training_screen: str = ""
+    sample: str = ""
+    network: str = ""
+    readouts: tuple[str, ...] = ()
+    reference: str = ""
+    status: str = "open"
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """All sheets, in their own order. `folder` gives a plate's raw data, `plates_of` a screen's plates."""
+
+    plates: dict[str, Plate]
+    screens: dict[str, Screen]
+    samples: dict[str, dict[str, str]] = field(default_factory=dict)
+    drugs: dict[str, dict[str, str]] = field(default_factory=dict)
+    data_root: Path = Path()
+
+    @cached_property
+    def _by_screen(self) -> dict[str, list[Plate]]:
+        groups: dict[str, list[Plate]] = {screen: [] for screen in self.screens}
+        for plate in self.plates.values():
+            groups[plate.screen].append(plate)
+        return groups
+
+    def plates_of(self, screen: str) -> list[Plate]:
+        """Return the plates of a screen in the order of plates.tsv; `KeyError` for an unknown screen."""
+        return list(self._by_screen[screen])
+
+    def folder(self, plate: str) -> Path:
+        """Return where the raw data of a plate lie: `data_root` joined with its path."""
+        return self.data_root / self.plates[plate].path
+
+
+@dataclass(frozen=True)
+class Record:
+    """A row of a sheet that passed its schema: line and values, defaults filled in."""
+
+    line: int
+    values: dict[str, str]
+
+
+def read_sheets(config: dict[str, Any], root: Path) -> Sheets:
+    """Read and check all sheets that a configuration names.
+
+    `config` comes from `load_config`; `root` is the directory that its paths are relative to (Snakemake's
+    working directory). Raises `SheetError` with all problems of all sheets at once.
+    """
+    problems: list[Problem] = []
+    records = {
+        name: read_sheet(root / config[name], name, config[name], problems)
+        if config[name]
+        else None
+        for name in ("plates", "screens", "samples", "drugs")
+    }
+    plates = _localise(records["plates"] or [], root, config["plates"])
+    check_sheets(records | {"plates": plates}, config, root, problems)
+    if problems:
+        raise SheetError(collapse(problems))
+    return Sheets(
+        plates={r.values["plate"]: _build(Plate, r) for r in plates},
+        screens={r.values["screen"]: _build_screen(r) for r in records["screens"] or []},
+        samples={r.values["sample"]: r.values for r in records["samples"] or []},
+        drugs={r.values["drug"]: r.values for r in records["drugs"] or []},
+        data_root=root / config["data_root"],
+    )
+
+
+def read_sheet(path: Path, schema: str, name: str, problems: list[Problem]) -> list[Record]:
+    """Read one sheet and check it cell by cell against `schema`; what is wrong is added to `problems`.
+
+    `name` is how messages call the file. A row with a problem is left out of what is returned.
+    """
+    try:
+        rows = [row for row in read_rows(path, name) if not row.cells[0].startswith("#")]
+    except SheetError as error:
+        problems.extend(error.problems)
+        return []
+    header, *body = rows
+    columns = check_header(header, schema, name, problems)
+    records = []
+    for row in body:
+        before = len(problems)
+        values = _check_row(row, columns, schema, name, problems)
+        if len(problems) == before:
+            records.append(Record(row.line, values))
+    return records
+
+
+def check_header(header: Row, schema: str, name: str, problems: list[Problem]) -> list[str]:
+    """Check a header for unknown, doubled and missing columns; return the column of each cell ("" if none)."""
+    known = read_schema(schema)["properties"]
+    columns: list[str] = []
+    for cell in header.cells:
+        if cell and cell not in known:
+            expected = f"one of {', '.join(known)}"
+            problems.append(
+                Problem(
+                    name, header.line, cell, "an unknown column", expected, suggest(cell, known)
+                )
+            )
+        elif cell and cell in columns:
+            problems.append(Problem(name, header.line, cell, "the column twice", "it once"))
+        columns.append(cell if cell in known else "")
+    problems += [
+        Problem(name, header.line, column, "no such column", "this column")
+        for column in read_schema(schema)["required"]
+        if column not in columns
+    ]
+    return columns
+
+
+def _check_row(
+    row: Row, columns: list[str], schema: str, name: str, problems: list[Problem]
+) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for index, cell in enumerate(row.cells):
+        if cell and index >= len(columns):
+            found, expected = f"{len(row.cells)} cells", f"{len(columns)}, as in the header"
+            problems.append(Problem(name, row.line, "", found, expected))
+            return {}
+        if cell and columns[index]:
+            given[columns[index]] = cell
+    content = read_schema(schema)
+    problems += [
+        Problem(name, row.line, column, "an empty cell", "a value")
+        for column in content["required"]
+        if column not in given and column in columns
+    ]
+    for column, cell in given.items():
+        problems.extend(_check_cell(cell, column, schema, name, row.line))
+    return {
+        column: given.get(column, node.get("default", ""))
+        for column, node in content["properties"].items()
+    }
+
+
+_PASSED: set[tuple[str, str, str]] = set()
+
+
+def _check_cell(cell: str, column: str, schema: str, name: str, line: int) -> list[Problem]:
+    key = (schema, column, cell)
+    if key in _PASSED:
+        return []
+    errors = list(column_validator(schema, column).iter_errors(cell))
+    if not errors:
+        _PASSED.add(key)
+    node = read_schema(schema)["properties"][column]
+    hint = suggest(cell, node["enum"]) if "enum" in node else ""
+    return [
+        Problem(name, line, column, repr(cell), finding.expected, hint)
+        for error in errors
+        for finding in describe(error)
+    ]
+
+
+def collapse(problems: list[Problem], *, limit: int = 5) -> list[Problem]:
+    """Return the problems with more than `limit` of one kind in one column told as "and n more rows".
+
+    A kind is what was expected and the advice. A wrong unit in 1,152 wells is one mistake, not 1,152.
+    """
+    kinds: dict[tuple[str, str, str, str], list[Problem]] = {}
+    for problem in problems:
+        key = (problem.file, problem.column, problem.expected, problem.hint)
+        kinds.setdefault(key, []).append(problem)
+    kept = []
+    for group in kinds.values():
+        kept += group[:limit]
+        if len(group) > limit:
+            rest, first = len(group) - limit, group[limit]
+            found = f"the same in {rest} more row(s), up to row {group[-1].row}"
+            kept.append(Problem(first.file, first.row, first.column, found, first.expected))
+    return kept
+
+
+def _localise(records: list[Record], root: Path, sheet: str) -> list[Record]:
+    """Give layouts' paths relative to `root`: beside the sheet first, else as written."""
+    places: dict[str, str] = {}
+    for written in {record.values["layout"] for record in records}:
+        beside = str(PurePosixPath(sheet).parent / written.replace("\\", "/"))
+        other = not (root / beside).is_file() and (root / written).is_file()
+        places[written] = written if other else beside
+    return [
+        Record(record.line, record.values | {"layout": places[record.values["layout"]]})
+        for record in records
+    ]
+
+
+Kind = TypeVar("Kind")
+
+
+def _build(kind: type[Kind], record: Record) -> Kind:
+    return kind(**{f.name: record.values[f.name] for f in fields(kind)})  # type: ignore[arg-type]
+
+
+def _build_screen(record: Record) -> Screen:
+    values = record.values | {"readouts": split_names(record.values["readouts"])}
+    return Screen(**values)  # type: ignore[arg-type]
