@@ -1,0 +1,173 @@
+"""The scan: has a plate changed? Writes its fingerprint, on which all image rules depend (DESIGN.md, section 4).
+
+A quick scan asks each folder of the plate for its time and lists only those whose time changed; a full scan
+looks at every file, and so also sees files that were changed in place. Neither opens an image, with one
+exception: a file whose time changed and whose size did not is hashed and compared with the hash that the
+projection took while reading it; only a real difference raises the file's revision.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from exvivo.errors import ExvivoError, StoreError
+from exvivo.files import write_text
+from exvivo.plates.base import (
+    Fingerprint,
+    Instrument,
+    Listing,
+    Reason,
+    load_fingerprint,
+    sorted_files,
+)
+from exvivo.plates.cache import ScanCache, cache_key, quick_walk, unchanged
+from exvivo.plates.revisions import Revisions, projected
+from exvivo.plates.tree import Tree, walk
+
+FINGERPRINT = "fingerprint.tsv"
+
+# Instruments' clocks may be wrong by years: times further ahead than this say nothing about arriving.
+_CLOCK_SKEW_NS = 3600 * 10**9
+
+log = logging.getLogger(__name__)
+
+
+def scan_plate(
+    plate: str,
+    folder: Path | str,
+    instrument: Instrument,
+    out: Path | str,
+    *,
+    full: bool = False,
+    settle_minutes: float = 30,
+    now: float | None = None,
+) -> bool:
+    """Bring `out/fingerprint.tsv` up to date; return whether it was written.
+
+    Args:
+        plate: the plate's id, for messages.
+        folder: the raw plate. If it is missing, the fingerprint has no rows and says so: a bad plate never
+            stops the others. If it vanished after the plate was projected (archived), nothing changes.
+        instrument: tells what each file is.
+        out: the plate's folder of results, `results/plates/{plate}`.
+        full: look at every file instead of at folders whose time changed.
+        settle_minutes: a plate is settled when nothing in it has changed for so long. 0: at once.
+        now: seconds since 1970; the present if None.
+
+    Raises `OSError` if `out` cannot be written.
+
+    """
+    folder, out = Path(folder), Path(out)
+    now_ns = int((time.time() if now is None else now) * 1e9)
+    key = cache_key(folder, instrument.signature)
+    cache = ScanCache.head(out, key)
+    at_rest = cache is not None and cache.settled and (out / FINGERPRINT).is_file()
+    if at_rest and not full and unchanged(folder, cache):
+        return False
+    old = _old_fingerprint(out)
+    cache = cache or ScanCache(key)
+    cache.load_files(out)
+    tree, listing = _list(folder, instrument, cache if at_rest and not full else None)
+    if not listing.files and old is not None and old.files and projected(out):
+        _keep(plate, cache, out, "raw files are no longer there; what was made of them stays valid")
+        return False
+    new = _fingerprint(listing, tree, Revisions(folder, out, old, cache))
+    new.settled = _settled(old, new, tree, now_ns, settle_minutes)
+    if not new.settled and _only_lost(old, new) and projected(out):
+        _keep(plate, cache, out, "raw files are being removed; waiting until the folder is at rest")
+        return False
+    text = new.text()
+    changed = old is None or _read(out / FINGERPRINT) != text
+    if changed:
+        write_text(out / FINGERPRINT, text)
+        log.info("plate %s: %d raw images, settled: %s", plate, len(new.files), new.settled)
+    cache.settled = new.settled
+    cache.note = "; ".join(problem.found for problem in new.problems)
+    if tree is not None:
+        cache.remember(tree, now_ns)
+    cache.save(out)
+    return changed
+
+
+def _list(
+    folder: Path, instrument: Instrument, cache: ScanCache | None
+) -> tuple[Tree | None, Listing]:
+    """List the plate; what makes this impossible becomes a problem of the listing."""
+    tree = None
+    try:
+        tree = quick_walk(folder, cache) if cache and cache.listings else walk(folder)
+        listing = instrument.parse(tree)
+    except ExvivoError as error:
+        code = "folder_not_found" if tree is None else "index_damaged"
+        reason = Reason(
+            code,
+            "refused",
+            found=f"{error.problem}: {error.found}",
+            expected=error.expected,
+            where=error.where,
+            hint=error.hint,
+        )
+        return tree, Listing(problems=[reason])
+    for path, why in tree.refused():
+        listing.problems.append(
+            Reason(
+                "not_listed",
+                "warning",
+                found=why,
+                expected="readable files and folders within the plate's folder",
+                where=path,
+                hint="images behind it are not used",
+            )
+        )
+    return tree, listing
+
+
+def _fingerprint(listing: Listing, tree: Tree | None, revisions: Revisions) -> Fingerprint:
+    stats = {} if tree is None else tree.stats()
+    return Fingerprint(
+        files=sorted_files(revisions.apply(listing.files, stats)),
+        indexes=sorted(revisions.apply_indexes(listing.indexes, stats)),
+        unrecognised=sorted(listing.unrecognised),
+        unrecognised_count=len(listing.unrecognised),
+        problems=listing.problems,
+    )
+
+
+def _settled(
+    old: Fingerprint | None, new: Fingerprint, tree: Tree | None, now_ns: int, minutes: float
+) -> bool:
+    """Whether nothing has changed for `minutes`. Once so, only a real change undoes it: a touch does not."""
+    if minutes <= 0 or tree is None:
+        return True
+    if old is not None and old.settled and (old.files, old.indexes) == (new.files, new.indexes):
+        return True
+    times = [stamp for stamp in tree.times() if stamp <= now_ns + _CLOCK_SKEW_NS]
+    return now_ns - max(times, default=0) >= minutes * 60e9
+
+
+def _only_lost(old: Fingerprint | None, new: Fingerprint) -> bool:
+    """Whether the plate is as it was but for files that are missing now."""
+    return old is not None and len(new.files) < len(old.files) and set(new.files) <= set(old.files)
+
+
+def _keep(plate: str, cache: ScanCache, out: Path, note: str) -> None:
+    if cache.note != note:
+        log.info("plate %s: %s", plate, note)
+    cache.note, cache.settled, cache.folders = note, False, {}
+    cache.save_head(out)
+
+
+def _old_fingerprint(out: Path) -> Fingerprint | None:
+    if not (out / FINGERPRINT).is_file():
+        return None
+    try:
+        return load_fingerprint(out / FINGERPRINT)
+    except StoreError as error:
+        log.warning("%s", error)
+        return None
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
