@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from exvivo.provenance import check_library
+
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -19,6 +21,12 @@ def configure_logging(path: Path | str | None = None, level: int = logging.INFO)
     logging.basicConfig(level=level, format=FORMAT, handlers=handlers, force=True)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
+
+
+def start_script(script: str, log: str) -> None:
+    """What every script of a rule does first: log to the rule's file, and refuse a foreign copy of exvivo."""
+    configure_logging(log)
+    check_library(script)
 
 
 def _log_uncaught(

@@ -93,7 +93,9 @@ def layout_files(sheets: Sheets, screen: str) -> list[str]:
 
     A missing one is left out so that it holds its own screen (check_screen reports it) and no other.
     """
-    files = dict.fromkeys(plate.layout for plate in sheets.plates.values() if plate.screen == screen)
+    files = dict.fromkeys(
+        plate.layout for plate in sheets.plates.values() if plate.screen == screen
+    )
     return [file for file in files if Path(file).is_file()]
 
 
@@ -116,7 +118,9 @@ def start_model(sheets: Sheets, screen: str, network: str, phase: int) -> str:
 def trained_model(sheets: Sheets, screen: str, network: str, phase: int) -> str:
     """The model a phase ends with; phase I belongs to the training screen, not to the screen itself."""
     if phase == 1:
-        return f"results/models/{network}/{sheets.screens[screen].training_screen}/phase1.safetensors"
+        return (
+            f"results/models/{network}/{sheets.screens[screen].training_screen}/phase1.safetensors"
+        )
     return f"results/screens/{screen}/{network}/phase{phase}.safetensors"
 
 
@@ -132,7 +136,9 @@ def readout_files(sheets: Sheets, screen: str) -> list[str]:
         if name in VIABILITY:
             files.append(f"results/screens/{screen}/readouts/{name}.parquet")
         elif name == "mean_of_stack":
-            files += [f"results/plates/{p}/readouts/{name}.parquet" for p in imaged_ids(sheets, screen)]
+            files += [
+                f"results/plates/{p}/readouts/{name}.parquet" for p in imaged_ids(sheets, screen)
+            ]
         else:
             files += [
                 f"results/plates/{plate.plate}/readouts/{name}.parquet"
@@ -148,6 +154,35 @@ def model_files(sheets: Sheets, screen: str, suffix: str) -> list[str]:
     last = max(viability_phases(sheets, screen), default=0)
     models = [trained_model(sheets, screen, network, phase) for phase in range(1, last + 1)]
     return [model.removesuffix(".safetensors") + suffix for model in models]
+
+
+def reference_file(sheets: Sheets, config: dict[str, Any], screen: str) -> list[str]:
+    """Table of mean scores of healthy controls for the selective scores; the screen's own goes first."""
+    reference = sheets.screens[screen].reference or config["scoring"]["reference"]
+    return [reference] if reference else []
+
+
+def training_settings(config: dict[str, Any], network: str) -> dict[str, Any]:
+    """What of the configuration changes a trained model: a change here trains it again."""
+    training = config["training"]
+    settings = {name: training[name] for name in ("augmentation", "seed", "epoch")}
+    return settings | {"overrides": training["recipes"].get(network) or {}}
+
+
+def training_threads(config: dict[str, Any]) -> int:
+    """Threads of a training job: a GPU needs one beside it, a CPU pays two at batch 1."""
+    return 2
+
+
+def device(config: dict[str, Any]) -> str:
+    """`cpu`; `cuda`, which fails without a GPU; or `auto`, which goes on without one.
+
+    A resource of the rules, not a parameter: where a model was trained is no reason to train it again.
+    """
+    training = config["training"]
+    if training["device"] == "cpu":
+        return "cpu"
+    return "auto" if training["allow_cpu"] else "cuda"
 
 
 def crossfit_files(sheets: Sheets, screen: str) -> list[str]:
@@ -192,7 +227,9 @@ def scan(sheets: Sheets, config: dict[str, Any], results: Path, *, full: bool = 
         else:
             instrument = get_instrument(plate.instrument, pattern=config["imaging"]["pattern"])
             settle = config["admission"]["settle_minutes"]
-            different = scan_plate(plate.plate, folder, instrument, out, full=full, settle_minutes=settle)
+            different = scan_plate(
+                plate.plate, folder, instrument, out, full=full, settle_minutes=settle
+            )
         changed += [plate.plate] * different
     return changed
 

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir, "../../scripts").resolve()
 
 from exvivo import targets
 from exvivo.provenance import code_digest
-from exvivo.sheets import load_config, read_sheets
+from exvivo.sheets import contrast_of, load_config, read_sheets
 
 config.update(load_config(config))
 sheets = read_sheets(config, Path.cwd())
@@ -31,12 +31,16 @@ def final_targets():
 
 def of_plates(pattern):
     """Input function: `pattern` for each plate of the job's screen."""
-    return lambda w: [pattern.format(plate=p) for p in targets.plate_ids(sheets, w.screen)]
+    return lambda w: [
+        pattern.format(plate=p) for p in targets.plate_ids(sheets, w.screen)
+    ]
 
 
 def of_imaged_plates(pattern):
     """Input function: `pattern` for each plate of the job's screen that was imaged."""
-    return lambda w: [pattern.format(plate=p) for p in targets.imaged_ids(sheets, w.screen)]
+    return lambda w: [
+        pattern.format(plate=p) for p in targets.imaged_ids(sheets, w.screen)
+    ]
 
 
 def of_open_screens(pattern):
@@ -76,7 +80,9 @@ def start_model(phase):
 
 def trained_model(wildcards):
     network = sheets.screens[wildcards.screen].network
-    return targets.trained_model(sheets, wildcards.screen, network, int(wildcards.phase))
+    return targets.trained_model(
+        sheets, wildcards.screen, network, int(wildcards.phase)
+    )
 
 
 def readouts(wildcards):
@@ -98,7 +104,7 @@ def local_weights(wildcards):
 
 def viability_contrast(phase):
     """The wells that are 0 % and 100 % for the viability readout of `phase`."""
-    return targets.contrast(config, f"viability_phase{phase}")
+    return contrast_of(config, f"viability_phase{phase}")
 
 
 def training_settings(wildcards):
@@ -114,10 +120,16 @@ def training_threads(wildcards):
     return targets.training_threads(config)
 
 
+def device(wildcards):
+    return targets.device(config)
+
+
 def gpus(wildcards):
     return targets.gpus(config)
 
 
 def times_attempt(amount, per_input_mb=0):
     """Resource function: `amount` and a share by input size, more at each restart."""
-    return lambda wildcards, input, attempt: int(attempt * (amount + per_input_mb * input.size_mb))
+    return lambda wildcards, input, attempt: int(
+        attempt * (amount + per_input_mb * input.size_mb)
+    )

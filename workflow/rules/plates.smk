@@ -12,10 +12,10 @@ rule admit_plate:
         "logs/plates/{plate}/admit_plate.log",
     benchmark:
         "results/benchmarks/plates/{plate}/admit_plate.tsv"
-    conda:
-        "../../envs/image.yaml"
     wildcard_constraints:
         plate=targets.alternatives(targets.imaged_ids(sheets)),
+    conda:
+        "../../envs/image.yaml"
     threads: 1
     resources:
         mem_mb=times_attempt(1000, per_input_mb=200),
@@ -43,10 +43,10 @@ rule project_plate:
         "logs/plates/{plate}/project_plate.log",
     benchmark:
         "results/benchmarks/plates/{plate}/project_plate.tsv"
-    conda:
-        "../../envs/image.yaml"
     wildcard_constraints:
         plate=targets.alternatives(targets.imaged_ids(sheets)),
+    conda:
+        "../../envs/image.yaml"
     threads: 4
     resources:
         mem_mb=times_attempt(2000),
@@ -71,11 +71,11 @@ rule read_plate_reader:
         "logs/plates/{plate}/read_plate_reader_{readout}.log",
     benchmark:
         "results/benchmarks/plates/{plate}/read_plate_reader_{readout}.tsv"
-    conda:
-        "../../envs/score.yaml"
     wildcard_constraints:
         plate=targets.alternatives(targets.reader_ids(sheets)),
         readout=targets.alternatives(targets.reader_readouts(sheets)),
+    conda:
+        "../../envs/score.yaml"
     threads: 1
     resources:
         mem_mb=times_attempt(1000),

@@ -21,9 +21,8 @@ rule predict_screen:
         mem_mb=times_attempt(8000),
         runtime=times_attempt(60),
         gpu=gpus,
+        device=device,
     params:
-        device=lookup(within=config, dpath="training/device"),
-        allow_cpu=lookup(within=config, dpath="training/allow_cpu"),
         code=code_digest("predict_screen.py"),
     script:
         "../../scripts/predict_screen.py"

@@ -47,6 +47,7 @@ rule train_phase1:
         mem_mb=times_attempt(8000),
         runtime=times_attempt(120),
         gpu=gpus,
+        device=device,
     params:
         phase=1,
         settings=training_settings,
@@ -78,6 +79,7 @@ rule train_phase2:
         mem_mb=times_attempt(8000),
         runtime=times_attempt(60),
         gpu=gpus,
+        device=device,
     params:
         phase=2,
         settings=training_settings,
@@ -110,6 +112,7 @@ rule train_phase3:
         mem_mb=times_attempt(12000),
         runtime=times_attempt(240),
         gpu=gpus,
+        device=device,
     params:
         phase=3,
         settings=training_settings,
@@ -139,6 +142,7 @@ rule crossfit_controls:
         mem_mb=times_attempt(8000),
         runtime=times_attempt(180),
         gpu=gpus,
+        device=device,
     params:
         settings=training_settings,
         folds=lookup(within=config, dpath="training/folds"),
