@@ -5,7 +5,7 @@ Standard library and the schemas only, since every job of a workflow reads them 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -192,23 +192,33 @@ def _check_cell(cell: str, column: str, schema: str, name: str, line: int) -> li
     ]
 
 
-def collapse(problems: list[Problem], *, limit: int = 5) -> list[Problem]:
-    """Return the problems with more than `limit` of one kind in one column told as "and n more rows".
+def collapse(problems: list[Problem], *, limit: int = 20) -> list[Problem]:
+    """Return the problems with equal ones in one line, and at most `limit` of one kind in one column.
 
-    A kind is what was expected and the advice. A wrong unit in 1,152 wells is one mistake, not 1,152.
+    A wrong unit in 1,152 wells is one mistake, not 1,152. Of a kind are problems with the same expectation.
     """
-    kinds: dict[tuple[str, str, str, str], list[Problem]] = {}
-    for problem in problems:
-        key = (problem.file, problem.column, problem.expected, problem.hint)
-        kinds.setdefault(key, []).append(problem)
+    equal: dict[tuple[str, ...], list[Problem]] = {}
+    for p in problems:
+        equal.setdefault((p.file, p.column, p.expected, p.hint, p.found), []).append(p)
+    merged = [_merge(group) for group in equal.values()]
+    kinds: dict[tuple[str, ...], list[Problem]] = {}
+    for p in merged:
+        kinds.setdefault((p.file, p.column, p.expected), []).append(p)
     kept = []
     for group in kinds.values():
         kept += group[:limit]
         if len(group) > limit:
-            rest, first = len(group) - limit, group[limit]
-            found = f"the same in {rest} more row(s), up to row {group[-1].row}"
-            kept.append(Problem(first.file, first.row, first.column, found, first.expected))
+            found = f"{len(group) - limit} more like these, the last in row {group[-1].row}"
+            kept.append(replace(group[limit], found=found, hint=""))
     return kept
+
+
+def _merge(group: list[Problem]) -> Problem:
+    rows = [str(p.row) for p in group[1:] if p.row != group[0].row]
+    if not rows:
+        return group[0]
+    told = ", ".join(rows[:3]) + (f" … {rows[-1]}" if len(rows) > 3 else "")
+    return replace(group[0], found=f"{group[0].found} (and in {len(rows)} more row(s): {told})")
 
 
 def _localise(records: list[Record], root: Path, sheet: str) -> list[Record]:
