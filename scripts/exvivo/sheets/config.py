@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from exvivo.errors import ConfigError
@@ -21,7 +23,7 @@ def load_config(content: dict[str, Any]) -> dict[str, Any]:
     unknown key (with a suggestion) and every value that does not fit, each with its dotted key.
     """
     schema = read_schema("config")
-    problems = findings("config", content)
+    problems = findings("config", content) + [*_not_finite("", content)]
     if not problems:
         content = fill_defaults(content, schema, schema)
         problems = _cross_checks(content)
@@ -52,6 +54,15 @@ def _cross_checks(config: dict[str, Any]) -> list[Finding]:
         if isinstance(limits, dict) and limits["good"] == limits["bad"]
     ]
     return problems
+
+
+def _not_finite(key: str, content: Any) -> Iterator[Finding]:
+    """YAML knows .nan and .inf, and no comparison with a limit refuses the former."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            yield from _not_finite(f"{key}.{name}".lstrip("."), value)
+    elif isinstance(content, float) and not math.isfinite(content):
+        yield Finding(key, str(content), "a finite number")
 
 
 def _check_pattern(key: str, pattern: str, groups: tuple[str, ...]) -> list[Finding]:

@@ -6,7 +6,7 @@ Standard library and the schemas only, since every job of a workflow reads them 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -173,23 +173,20 @@ def _check_row(
     }
 
 
-_PASSED: set[tuple[str, str, str]] = set()
-
-
 def _check_cell(cell: str, column: str, schema: str, name: str, line: int) -> list[Problem]:
-    key = (schema, column, cell)
-    if key in _PASSED:
-        return []
-    errors = list(column_validator(schema, column).iter_errors(cell))
-    if not errors:
-        _PASSED.add(key)
+    return [
+        Problem(name, line, column, repr(cell), expected, hint)
+        for expected, hint in _faults(cell, column, schema)
+    ]
+
+
+@lru_cache(maxsize=100_000)
+def _faults(cell: str, column: str, schema: str) -> tuple[tuple[str, str], ...]:
+    """What is expected of a cell that its schema refuses, with a hint; most cells of a sheet repeat."""
     node = read_schema(schema)["properties"][column]
     hint = suggest(cell, node["enum"]) if "enum" in node else ""
-    return [
-        Problem(name, line, column, repr(cell), finding.expected, hint)
-        for error in errors
-        for finding in describe(error)
-    ]
+    errors = column_validator(schema, column).iter_errors(cell)
+    return tuple((finding.expected, hint) for error in errors for finding in describe(error))
 
 
 def collapse(problems: list[Problem], *, limit: int = 20) -> list[Problem]:

@@ -37,7 +37,8 @@ class Finding:
     hint: str = ""
 
     def __str__(self) -> str:
-        text = f"key {self.key}: found {self.found}; expected {self.expected}"
+        place = f"key {self.key}" if self.key else "as a whole"
+        text = f"{place}: found {self.found}; expected {self.expected}"
         return f"{text}. {self.hint}" if self.hint else text
 
 
@@ -78,7 +79,9 @@ def fill_defaults(content: Any, node: dict[str, Any], root: dict[str, Any]) -> A
     """Return a copy of `content` with every missing key that has a default, recursively."""
     node = resolve(node, root)
     if not isinstance(content, dict):
-        return copy.deepcopy(content)
+        # JSON Schema takes 3.0 for an integer; range(3.0) does not.
+        whole = node.get("type") == "integer" and isinstance(content, float)
+        return int(content) if whole else copy.deepcopy(content)
     properties = node.get("properties", {})
     filled = {}
     for key, child in properties.items():
@@ -117,7 +120,7 @@ def describe(error: ValidationError) -> Iterator[Finding]:
         yield Finding(key, "nothing", f"the key(s) {', '.join(missing)}")
         return
     expected = error.schema.get("x-expected") or _in_words(error)
-    yield Finding(key, _show(error.instance), expected, _number_hint(error))
+    yield Finding(key, _show(error.instance), expected, _type_hint(error))
 
 
 def _unknown(extra: str, key: str, known: list[str]) -> Finding:
@@ -174,9 +177,12 @@ def _in_words(error: ValidationError) -> str:
     return words.get(str(error.validator), lambda: error.message)()
 
 
-def _number_hint(error: ValidationError) -> str:
+def _type_hint(error: ValidationError) -> str:
     """YAML 1.1 reads 1e-7 as text, because it has no dot: the commonest slip with learning rates."""
-    if error.validator not in {"type", "anyOf", "oneOf"} or not isinstance(error.instance, str):
+    if error.validator == "type" and "string" in error.validator_value:
+        number = isinstance(error.instance, (int, float))
+        return "YAML takes this for a number: put it in quotes" if number else ""
+    if error.validator not in {"type", "anyOf"} or not isinstance(error.instance, str):
         return ""
     try:
         float(error.instance)

@@ -15,11 +15,16 @@ from exvivo.sheets.values import squeeze
 
 
 def check_wells(
-    wells: list[Well], declared: int | None, name: str, problems: list[Problem]
+    wells: list[Well],
+    declared: int | None,
+    pseudonym_pattern: str,
+    name: str,
+    problems: list[Problem],
 ) -> None:
     """Add to `problems`: wells given twice, names in two spellings, several samples, wells off the plate.
 
-    `declared` is the plate format (number of wells) that the file names, None if it names none.
+    `declared` is the plate format (number of wells) that the file names, None if it names none. Samples must
+    match `pseudonym_pattern`.
     """
     _check_duplicates(wells, name, problems)
     _check_spellings(wells, name, problems)
