@@ -1,0 +1,79 @@
+"""Layers that more than one network uses: frozen batch normalisation, TensorFlow's padding, initialisation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class FrozenBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation with the statistics of the weight file, in training as in inference.
+
+    The published scheme trains with one image per step, of which no statistics can be taken; scale and
+    shift stay trainable. Parameter names are those of `torch.nn.BatchNorm2d`. `folded` says whether
+    `conv_norm` may compute it inside the convolution before it; the plain loop of the benchmark may not.
+    """
+
+    folded = True
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (n, C, h, w) with the running statistics."""
+        return F.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+        )
+
+    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
+        """The layer as `x * scale + shift`, each (C,), differentiable in weight and bias."""
+        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
+        return scale, self.bias - self.running_mean * scale
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution with TensorFlow's SAME padding, which is one-sided where the sum is odd.
+
+    Weights converted from TensorFlow expect it: at stride 2 and an even size it pads right and bottom only.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve (n, C, h, w)."""
+        return conv_same(self, input, self.weight, self.bias)
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Zeros before and after one axis of `size` pixels under TensorFlow's SAME rule."""
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def conv_same(conv: nn.Conv2d, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolve with `weight` and `bias` in place of the layer's own, padded as the layer pads."""
+    if not isinstance(conv, SameConv2d):
+        return F.conv2d(input, weight, bias, conv.stride, conv.padding, groups=conv.groups)
+    rows = same_padding(input.shape[-2], conv.kernel_size[0], conv.stride[0])
+    columns = same_padding(input.shape[-1], conv.kernel_size[1], conv.stride[1])
+    if rows[0] == rows[1] and columns[0] == columns[1]:
+        padding = (rows[0], columns[0])  # symmetric: the convolution pads by itself, without a copy
+    else:
+        input, padding = F.pad(input, (*columns, *rows)), (0, 0)
+    return F.conv2d(input, weight, bias, conv.stride, padding, groups=conv.groups)
+
+
+def conv_norm(conv: nn.Conv2d, norm: FrozenBatchNorm2d, input: Tensor) -> Tensor:
+    """`norm(conv(input))` with the normalisation folded into the convolution.
+
+    Equal up to rounding, and gradients still reach weight, scale and shift; saves one pass over the
+    activations forward and two backward, which is much of the time of a batch-1 step.
+    """
+    if not norm.folded:
+        return norm(conv(input))
+    scale, shift = norm.scale_and_shift()
+    return conv_same(conv, input, conv.weight * scale[:, None, None, None], shift)
+
+
+def glorot_linear(inputs: int, outputs: int) -> nn.Linear:
+    """Dense layer as Keras starts it: weights U(±sqrt(6 / (inputs + outputs))), bias zero."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

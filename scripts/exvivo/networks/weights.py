@@ -1,0 +1,235 @@
+"""ImageNet weights: which file, from where, under which licence, and loading it into a network.
+
+The manifest (`resources/weights.yaml`) pins each file by SHA-256. Files are read with `weights_only=True`
+or as safetensors; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+import shutil
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from exvivo.errors import WeightsError
+from exvivo.files import digest_file, replacing
+
+MANIFEST = Path(__file__).resolve().parents[3] / "resources" / "weights.yaml"
+# What ImageNet weights do not give: the layers whose number of outputs or whose start is the assay's own.
+_RANDOM_LAYERS = {
+    "vgg19": "classifier.",
+    "vgg16": "classifier.",
+    "resnet50": "fc.",
+    "efficientnet_lite0": "_fc.",
+}
+
+
+@dataclass(frozen=True)
+class WeightsEntry:
+    """One network's line in the manifest.
+
+    Attributes: `file` name, `sha256` of it (64 digits, or the first 8 or more where only those are published),
+    `url` to download it from (empty if a package carries it), `package` that carries it (or empty),
+    `licence`, `preprocessing` (a style in `exvivo.networks.preprocessing`), `source`.
+    """
+
+    network: str
+    file: str
+    sha256: str
+    url: str
+    package: str
+    licence: str
+    preprocessing: str
+    source: str
+
+
+def manifest(path: Path | str = MANIFEST) -> dict[str, WeightsEntry]:
+    """The manifest by network name."""
+    import yaml  # here only: the training loop does without it
+
+    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return {name: WeightsEntry(network=name, **entry) for name, entry in content["weights"].items()}
+
+
+def locate(
+    name: str,
+    configured: Path | str | None = None,
+    *,
+    entries: dict[str, WeightsEntry] | None = None,
+) -> Path | None:
+    """The verified ImageNet weight file of a network, or None for a network that has none.
+
+    Args:
+        name: network.
+        configured: path from `training.weights.<network>`; else the package that carries the file.
+        entries: another manifest than the delivered one.
+
+    Raises:
+        WeightsError: no file, or not the pinned one; says how to bring it.
+
+    """
+    entry = (manifest() if entries is None else entries).get(name)
+    if entry is None:
+        return None
+    path = Path(configured) if configured is not None else _packaged(entry)
+    if path is None:
+        raise WeightsError(
+            "the ImageNet weights are not here",
+            expected=f"{entry.file} (SHA-256 {entry.sha256}…)",
+            found="no path and no package",
+            where=f"training.weights.{name}",
+            hint=bring(entry),
+        )
+    verify(path, entry)
+    return path
+
+
+def verify(path: Path | str, entry: WeightsEntry) -> str:
+    """SHA-256 of the file; `WeightsError` if it is missing or not the pinned one."""
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(
+            "the ImageNet weights are not here",
+            expected=f"{entry.file} (SHA-256 {entry.sha256}…)",
+            found="no such file",
+            where=str(path),
+            hint=bring(entry),
+        )
+    digest = digest_file(path)
+    if not digest.startswith(entry.sha256):
+        raise WeightsError(
+            f"these are not the pinned weights of {entry.network}",
+            expected=f"SHA-256 {entry.sha256}…",
+            found=f"SHA-256 {digest}",
+            where=str(path),
+            hint=bring(entry),
+        )
+    return digest
+
+
+def bring(entry: WeightsEntry) -> str:
+    """How to bring a weight file, in one sentence."""
+    if entry.package:
+        return (
+            f"install the Python package {entry.package.replace('_', '-')} "
+            f"or set training.weights.{entry.network} to a copy of {entry.file}"
+        )
+    return (
+        f"on a machine with internet download {entry.url}, copy it here and set "
+        f"training.weights.{entry.network} to its path"
+    )
+
+
+def fetch_weights(name: str, out: Path | str, *, entry: WeightsEntry | None = None) -> str:
+    """Download a network's weight file to `out`, verified before it gets its name; returns its SHA-256.
+
+    Raises:
+        WeightsError: the network has no address, the download failed, or the file is not the pinned one.
+
+    """
+    entry = entry or manifest().get(name)
+    if entry is None or not entry.url:
+        raise WeightsError(
+            "there is no address to download these weights from",
+            expected="a network with a url in resources/weights.yaml",
+            found=name,
+            where="weights",
+            hint="" if entry is None else bring(entry),
+        )
+    with replacing(out) as partial:
+        try:
+            with (
+                urllib.request.urlopen(entry.url, timeout=60) as source,
+                partial.open("wb") as file,
+            ):
+                shutil.copyfileobj(source, file)
+        except (urllib.error.URLError, OSError) as error:
+            raise WeightsError(
+                "the weights could not be downloaded",
+                expected=entry.url,
+                found=str(error),
+                where=str(out),
+                hint=bring(entry),
+            ) from error
+        return verify(partial, entry)
+
+
+def load_imagenet(model: nn.Module, name: str, path: Path | str) -> None:
+    """Set all but the random layers of `model` from a weight file, in place.
+
+    VGG takes the convolutions alone, as published; the others all but their last layer.
+
+    Raises:
+        WeightsError: the file cannot be read safely, or holds other parameters than the network's.
+
+    """
+    found = _read(Path(path))
+    random = _RANDOM_LAYERS.get(name)
+    if random is None:
+        raise WeightsError(
+            "this network takes no ImageNet weights",
+            expected=", ".join(_RANDOM_LAYERS),
+            found=name,
+            where=str(path),
+        )
+    own = model.state_dict()
+    wanted = [k for k in own if not k.startswith(random) and not k.endswith("num_batches_tracked")]
+    missing = [k for k in wanted if k not in found or found[k].shape != own[k].shape]
+    if missing:
+        raise WeightsError(
+            f"the file does not hold the weights of {name}",
+            expected=f"{len(wanted)} tensors such as {missing[0]} {tuple(own[missing[0]].shape)}",
+            found=f"{len(missing)} of them missing or of another shape",
+            where=str(path),
+        )
+    with torch.no_grad():
+        for key in wanted:
+            own[key].copy_(found[key])
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        SafetensorError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise WeightsError(
+            "this weight file cannot be read",
+            expected="tensors by name, as safetensors or a .pth of tensors alone",
+            found=str(error).splitlines()[0],
+            where=str(path),
+            hint="download it again; files that hold code are refused",
+        ) from error
+    if not isinstance(content, dict) or not all(isinstance(t, Tensor) for t in content.values()):
+        raise WeightsError(
+            "this weight file holds something else than weights",
+            expected="tensors by name",
+            found=type(content).__name__,
+            where=str(path),
+        )
+    return content
+
+
+def _packaged(entry: WeightsEntry) -> Path | None:
+    if not entry.package:
+        return None
+    spec = importlib.util.find_spec(entry.package)
+    if spec is None or spec.origin is None:
+        return None
+    found = sorted(Path(spec.origin).parent.rglob(entry.file))
+    return found[0] if found else None

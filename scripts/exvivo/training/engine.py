@@ -1,0 +1,182 @@
+"""The training loop: one step on static shapes, the same code on a CPU and inside a CUDA graph.
+
+All of a run's images stay on the device; what an epoch draws at random (order, warps, factors) is copied
+there once at its start. A step reads its row of these tables by a cursor on the device, so that nothing of
+it depends on the host and a graph of it can be replayed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from exvivo.networks.preprocessing import Preprocessing
+from exvivo.networks.recipes import Recipe
+from exvivo.training.augmentation import AUGMENT, affine, draw, normalise
+from exvivo.training.graphs import GraphedStep
+from exvivo.training.metrics import cross_entropy, smooth
+from exvivo.training.optimizer import KerasAdam
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Rows to train on.
+
+    Attributes: `images` (m, 2, S, S) float32 in [0, 1] on the device; `rows` (n,) which image each training
+    example shows; `targets` (n, 2) float64 before smoothing.
+    """
+
+    images: Tensor
+    rows: np.ndarray
+    targets: np.ndarray
+
+
+class Engine:
+    """Trains one model on one set of images, epoch by epoch.
+
+    Args:
+        model: on the device.
+        data: images and targets.
+        recipe: of the phase.
+        rule: pre-processing of the weights in use.
+        phase, seed: key of the random draws.
+        graph: capture the step as a CUDA graph; None does so on a GPU.
+
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: TrainingSet,
+        recipe: Recipe,
+        rule: Preprocessing,
+        *,
+        phase: int,
+        seed: int,
+        graph: bool | None = None,
+    ):
+        # Channels last: vectorised depthwise convolutions on a CPU, tensor cores on a GPU.
+        self.model = model.to(memory_format=torch.channels_last).train()
+        self.data, self.recipe, self.rule = data, recipe, rule
+        self.phase, self.seed = phase, seed
+        self.device = data.images.device
+        self.optimizer = KerasAdam(
+            model, recipe.learning_rate, recipe.beta1, recipe.beta2, recipe.epsilon
+        )
+        self.batch = min(recipe.batch_size, len(data.rows))
+        self.steps = -(-len(data.rows) // self.batch)
+        self._augment = AUGMENT[recipe.augmentation]
+        self._make_tables()
+        use_graph = self.device.type == "cuda" if graph is None else graph
+        self._run = GraphedStep(self._step, self._step_state) if use_graph else self._step
+
+    def _make_tables(self) -> None:
+        shape, on = (self.steps, self.batch), self.device
+        exact = torch.float64 if self.recipe.augmentation == "legacy" else torch.float32
+        smoothed = smooth(self.data.targets, self.recipe.label_smoothing)
+        self._targets = torch.from_numpy(smoothed).float().to(on)
+        self._rows = torch.from_numpy(self.data.rows).to(on)
+        self._cursor = torch.zeros(1, dtype=torch.int64, device=on)
+        self._positions = torch.arange(self.steps, device=on)
+        self._order = torch.zeros(shape, dtype=torch.int64, device=on)
+        self._weights = torch.zeros(shape, device=on)
+        self._maps = torch.zeros((*shape, 2, 3), dtype=exact, device=on)
+        self._factors = torch.zeros(shape, device=on)
+        self._logits = torch.zeros((*shape, 2), device=on)
+
+    def train_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Run one epoch (1-based).
+
+        Returns:
+            logits: (n, 2), each from the step that trained on the example, as Keras reports training.
+            examples: (n,) the example each row belongs to.
+
+        """
+        order = self._load_tables(epoch)
+        for _ in range(self.steps):
+            self._run()
+        logits = self._logits.cpu().numpy().reshape(-1, 2)[: len(order)]
+        return logits, order
+
+    def _load_tables(self, epoch: int) -> np.ndarray:
+        size, count = self.data.images.shape[-1], len(self.data.rows)
+        order, parameters = draw(self.seed, self.phase, epoch, count, size)
+        # The last step is filled up with the epoch's first examples at weight zero: one shape for all.
+        position = np.arange(self.steps * self.batch)
+        inside = position < count
+        position = position % count
+        maps = affine(parameters, size)[position]
+        shape = (self.steps, self.batch)
+        for table, values in (
+            (self._order, order[position]),
+            (self._weights, inside),
+            (self._maps, maps),
+            (self._factors, parameters[position, 7]),
+        ):
+            table.copy_(torch.from_numpy(values.reshape((*shape, *values.shape[1:]))))
+        self._cursor.zero_()
+        return order
+
+    def _step(self) -> None:
+        row = self._cursor
+        examples = self._order.index_select(0, row)[0]
+        weights = self._weights.index_select(0, row)[0]
+        with torch.no_grad():
+            images = self.data.images.index_select(0, self._rows.index_select(0, examples))
+            inputs = self._augment(
+                images,
+                self._maps.index_select(0, row)[0],
+                self._factors.index_select(0, row)[0],
+                self.rule,
+            ).contiguous(memory_format=torch.channels_last)
+        logits = self.model(inputs)
+        losses = cross_entropy(logits, self._targets.index_select(0, examples))
+        self.optimizer.clear_gradients()
+        ((losses * weights).sum() / weights.sum()).backward()
+        self.optimizer.step()
+        here = (self._positions == row)[:, None, None]  # a deterministic write without indices
+        self._logits.copy_(torch.where(here, logits.detach().float()[None], self._logits))
+        self._cursor += 1
+
+    def _step_state(self) -> dict[str, Tensor]:
+        return {**self.state(), "cursor": self._cursor}
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything a step changes that the next one reads: weights, moments, step count; not copies."""
+        content = {f"model.{name}": t for name, t in self.model.state_dict().items()}
+        content |= {f"adam.{name}": t for name, t in self.optimizer.state().items()}
+        return content
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Set the state in place from tensors of the same names."""
+        with torch.no_grad():
+            for name, tensor in self.state().items():
+                tensor.copy_(tensors[name])
+
+
+def forward(
+    model: nn.Module, images: Tensor, rule: Preprocessing, *, batch_size: int
+) -> tuple[Tensor, Tensor]:
+    """Logits (n, 2) and penultimate features (n, F), both float32 on the CPU, without augmentation.
+
+    The last batch is filled up, so that every image is computed in a batch of one shape and its numbers
+    do not depend on how many came with it.
+    """
+    logits, features = [], []
+    count = len(images)
+    with torch.inference_mode():
+        for start in range(0, count, batch_size):
+            index = torch.arange(start, start + batch_size, device=images.device).clamp(
+                max=count - 1
+            )
+            inputs = normalise(images.index_select(0, index), rule)
+            found = model.forward_features(inputs.contiguous(memory_format=torch.channels_last))
+            used = min(batch_size, count - start)
+            features.append(found[:used].float().cpu())
+            logits.append(model.head()(found)[:used].float().cpu())
+    if not logits:
+        return torch.zeros(0, 2), torch.zeros(0, model.n_features)
+    return torch.cat(logits), torch.cat(features)
