@@ -1,0 +1,113 @@
+"""Projecting the fields of a plate in parallel, their results in order."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exvivo.checksums import ALGORITHM, FileHash, checksum_file
+from exvivo.omezarr import Histogram, PlateWriter
+from exvivo.projection.plan import FieldTask
+from exvivo.projection.planes import PlaneError, PlaneFormat
+from exvivo.projection.stack import StackProjector
+from exvivo.wells.resample import area_average, centre_square
+
+UPSAMPLED = "upsampled"
+
+
+@dataclass(slots=True)
+class FieldResult:
+    """What remains of a field once its projections are written.
+
+    Attributes: `task`; `image` float32 (2, S, S), the network's input; `mean` of the stack (NaN where there
+    is only a projection); `digest` of the projections' pixels; `flags`; `hashes` of the files; `fault` why the
+    field cannot be used, empty if it can.
+    """
+
+    task: FieldTask
+    image: NDArray[np.float32] | None = None
+    mean: float = float("nan")
+    digest: str = ""
+    flags: tuple[str, ...] = ()
+    hashes: list[FileHash] = field(default_factory=list)
+    fault: str = ""
+
+
+class FieldWorker:
+    """Does one field from raw files to `writer`; called from several threads.
+
+    Reading, decoding, checksums, arithmetic and compression all let other threads run meanwhile, so threads
+    keep all cores busy without copies between processes. Each thread has its own memory.
+    """
+
+    def __init__(
+        self, folder: Path, writer: PlateWriter, histogram: Histogram, size: int, form: PlaneFormat
+    ):
+        self._folder, self._writer, self._histogram = folder, writer, histogram
+        self._size, self._format = size, form
+        self._lock, self._local = threading.Lock(), threading.local()
+
+    def __call__(self, task: FieldTask) -> FieldResult:
+        """Project, shrink and write one field; a plane that cannot be used is told in `fault`."""
+        if not hasattr(self._local, "projector"):
+            self._local.projector = StackProjector()
+        try:
+            stack = self._local.projector.project(self._folder, list(task.files), self._format)
+        except PlaneError as error:
+            return FieldResult(
+                task, fault=str(error), hashes=_hash_faulty(self._folder, task, error)
+            )
+        digest = self._writer.write_field(task.well, task.field, stack.images)
+        with self._lock:
+            self._histogram.add(stack.images)
+        image = np.stack([area_average(centre_square(one), self._size) for one in stack.images])
+        small = (UPSAMPLED,) if min(stack.images.shape[1:]) < self._size else ()
+        flags = stack.flags + small
+        return FieldResult(task, image, stack.mean, digest, flags, stack.hashes)
+
+
+def _hash_faulty(folder: Path, task: FieldTask, error: PlaneError) -> list[FileHash]:
+    """Record the image that could not be used, so that the scan notices when it is mended in place."""
+    faulty = [file for file in task.files if file.path == error.path]
+    hashes = []
+    for file in faulty:
+        try:
+            digest = checksum_file(folder / file.path)
+        except OSError:
+            digest = "unreadable"
+        hashes.append(FileHash(file.path, file.bytes, ALGORITHM, digest))
+    return hashes
+
+
+def run_wells(
+    worker: FieldWorker, tasks: list[FieldTask], threads: int
+) -> Iterator[tuple[str, list[FieldResult]]]:
+    """Yield each well with the results of its fields, in the order of `tasks`.
+
+    At most a few results per thread wait, however many fields the plate has.
+    """
+    for well, results in groupby(_run(worker, tasks, threads), key=lambda r: r.task.well):
+        yield well, list(results)
+
+
+def _run(worker: FieldWorker, tasks: list[FieldTask], threads: int) -> Iterator[FieldResult]:
+    waiting: deque[Future[FieldResult]] = deque()
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="project") as pool:
+        try:
+            for task in tasks:
+                waiting.append(pool.submit(worker, task))
+                if len(waiting) >= 4 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
