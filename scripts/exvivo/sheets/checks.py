@@ -33,7 +33,7 @@ def check_sheets(
     ):
         _check_unique(records[name] or [], key, config[name], problems)
     plates, screens = records["plates"] or [], records["screens"] or []
-    _check_plates(plates, config["plates"], root, problems)
+    _check_plates(plates, config, root, problems)
     _check_paths(plates, config["plates"], problems)
     if whole["screens"]:
         known = {record.values["screen"]: record.values["kind"] for record in screens}
@@ -69,20 +69,28 @@ def _check_known(
         problems.append(Problem(file, record.line, column, found, expected, suggest(value, known)))
 
 
-def _check_plates(records: list[Record], file: str, root: Path, problems: list[Problem]) -> None:
+def _check_plates(
+    records: list[Record], config: dict[str, Any], root: Path, problems: list[Problem]
+) -> None:
+    file = config["plates"]
     missing: set[str] = set()
     for record in records:
-        layout, readout = record.values["layout"], record.values["readout"]
+        instrument, layout, readout = (
+            record.values[key] for key in ("instrument", "layout", "readout")
+        )
         if layout not in missing and not (root / layout).is_file():
             missing.add(layout)
             expected = "a file beside this sheet or in the working directory"
             problems.append(Problem(file, record.line, "layout", f"no file {layout!r}", expected))
-        if record.values["instrument"] != "reader" and readout:
+        if instrument != "reader" and readout:
             expected = "nothing: only plates of instrument reader name their readout"
             problems.append(Problem(file, record.line, "readout", repr(readout), expected))
         elif readout in IMAGE_READOUTS:
             expected = f"a name other than {', '.join(IMAGE_READOUTS)}, which come from images"
             problems.append(Problem(file, record.line, "readout", repr(readout), expected))
+        if instrument == "pattern" and config["imaging"]["pattern"] is None:
+            expected = "another instrument, or imaging.pattern in the configuration"
+            problems.append(Problem(file, record.line, "instrument", "'pattern'", expected))
 
 
 def _check_paths(records: list[Record], file: str, problems: list[Problem]) -> None:

@@ -23,7 +23,7 @@ def load_config(content: dict[str, Any]) -> dict[str, Any]:
     unknown key (with a suggestion) and every value that does not fit, each with its dotted key.
     """
     schema = read_schema("config")
-    problems = findings("config", content) + [*_not_finite("", content)]
+    problems = [*findings("config", content), *_not_finite("", content)]
     if not problems:
         content = fill_defaults(content, schema, schema)
         problems = _cross_checks(content)

@@ -114,6 +114,9 @@ def read_sheet(path: Path, schema: str, name: str, problems: list[Problem]) -> l
     except SheetError as error:
         problems.extend(error.problems)
         return []
+    if not rows:
+        problems.append(Problem(name, 0, "", "only comments", "a header and at least one row"))
+        return []
     header, *body = rows
     columns = check_header(header, schema, name, problems)
     records = []

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 DELIMITERS = "\t;,"
 _NAMES = {"\t": "tab", ";": "semicolon", ",": "comma"}
+_USUAL = {".tsv": "\t", ".csv": ","}
 
 
 @dataclass(frozen=True)
@@ -35,24 +36,29 @@ def read_rows(path: Path, name: str) -> list[Row]:
     """
     text = decode(path, name)
     delimiter = sniff_delimiter(text)
-    if not str(path).lower().endswith((".tsv", ".csv")) or delimiter != {".tsv": "\t"}.get(
-        path.suffix.lower(), ","
-    ):
+    if delimiter != _USUAL.get(path.suffix.lower()):
         logger.info("%s: read as separated by %s", name, _NAMES[delimiter])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows, line = [], 1
     try:
         for cells in reader:
-            stripped = tuple(cell.strip() for cell in cells)
-            if any(stripped):
-                rows.append(Row(line, stripped))
+            rows.append(Row(line, tuple(_one_line(cell, delimiter, line, name) for cell in cells)))
             line = reader.line_num + 1
     except csv.Error as error:
         problem = Problem(name, line, "", str(error), "text with balanced quotes")
         raise SheetError([problem]) from error
+    rows = [row for row in rows if any(row.cells)]
     if not rows:
         raise SheetError([Problem(name, 0, "", "an empty file", "a header and at least one row")])
     return rows
+
+
+def _one_line(cell: str, delimiter: str, line: int, name: str) -> str:
+    """Return a cell on one line; a quotation mark without its partner would swallow the rows below it."""
+    if "\n" in cell and delimiter in cell:
+        found = "a quotation mark without its partner"
+        raise SheetError([Problem(name, line, "", found, "text with balanced quotes")])
+    return " ".join(cell.split("\n")).strip()
 
 
 def decode(path: Path, name: str) -> str:
@@ -84,8 +90,14 @@ def decode(path: Path, name: str) -> str:
 
 
 def sniff_delimiter(text: str) -> str:
-    """Return the delimiter: the one of tab, semicolon and comma that is commonest in the header line."""
-    lines = (line for line in text.splitlines() if line.strip() and not line.startswith("#"))
-    header = next(lines, "")
-    counts = {delimiter: header.count(delimiter) for delimiter in DELIMITERS}
-    return max(counts, key=lambda delimiter: counts[delimiter])
+    """Return the delimiter: the commonest of tab, semicolon and comma in the header line.
+
+    In a layout in blocks it is what separates the column numbers, since the line above has one cell.
+    """
+    lines = [line for line in text.split("\n", 200) if line.strip() and not line.startswith("#")]
+    header, second = (*lines, "", "")[:2]
+    for delimiter in DELIMITERS:
+        numbers = [cell.strip('" ') for cell in second.split(delimiter)][1:4]
+        if numbers == ["1", "2", "3"]:
+            return delimiter
+    return max(DELIMITERS, key=header.count)
