@@ -11,7 +11,7 @@ from torch import nn
 from exvivo.errors import ConfigError
 from exvivo.networks.efficientnet import EfficientNetLite0
 from exvivo.networks.preprocessing import Preprocessing, preprocessing
-from exvivo.networks.recipes import PHASES, Recipe, recipe
+from exvivo.networks.recipes import PHASES, Recipe, recipe, recipe_from_settings
 from exvivo.networks.resnet import ResNet50
 from exvivo.networks.small import Small
 from exvivo.networks.vgg import VGG
@@ -25,6 +25,7 @@ __all__ = [
     "parameter_count",
     "preprocessing",
     "recipe",
+    "recipe_from_settings",
 ]
 
 NETWORKS = ("vgg19", "vgg16", "resnet50", "efficientnet_lite0", "small")

@@ -120,6 +120,28 @@ def recipe(network: str, phase: str, overrides: Mapping[str, Any] | None = None)
     return _changed(base, changes)
 
 
+def recipe_from_settings(network: str, phase: str, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe under the settings that the workflow hands to a training script.
+
+    Args:
+        network: name of the architecture.
+        phase: phase1, phase2 or phase3.
+        settings: `augmentation`, `epoch` (phases I and II only) and `overrides`, the configuration's
+            `training.recipes.<network>`: `input_size`, and `epochs`, `learning_rate` under the phase.
+            Other keys are ignored.
+
+    Raises:
+        ConfigError: as `recipe`.
+
+    """
+    own = settings.get("overrides") or {}
+    overrides = {**(own.get(phase) or {}), "input_size": own.get("input_size")}
+    overrides["augmentation"] = settings.get("augmentation")
+    if phase != "phase3":  # it has no validation wells to choose by
+        overrides["epoch"] = settings.get("epoch")
+    return recipe(network, phase, overrides)
+
+
 def _changed(base: Recipe, changes: dict[str, Any]) -> Recipe:
     known = {field.name for field in fields(Recipe)} - {"network", "phase", "origin"}
     unknown = sorted(set(changes) - known)
@@ -131,8 +153,9 @@ def _changed(base: Recipe, changes: dict[str, Any]) -> Recipe:
             where=f"training.recipes.{base.network}.{base.phase}",
         )
     changed = replace(base, **changes)
-    if changed != base:
-        changed = replace(changed, origin=f"{base.origin}, changed: {', '.join(sorted(changes))}")
+    differs = [key for key in sorted(changes) if getattr(changed, key) != getattr(base, key)]
+    if differs:
+        changed = replace(changed, origin=f"{base.origin}, changed: {', '.join(differs)}")
     _check(changed)
     return changed
 

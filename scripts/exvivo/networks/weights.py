@@ -16,12 +16,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from exvivo.errors import WeightsError
 from exvivo.files import digest_file, replacing
 
+FORMAT = "exvivo imagenet 1"
 MANIFEST = Path(__file__).resolve().parents[3] / "resources" / "weights.yaml"
 # What ImageNet weights do not give: the layers whose number of outputs or whose start is the assay's own.
 _RANDOM_LAYERS = {
@@ -162,26 +163,68 @@ def fetch_weights(name: str, out: Path | str, *, entry: WeightsEntry | None = No
         return verify(partial, entry)
 
 
+def write_imagenet(
+    name: str,
+    out: Path | str,
+    configured: Path | str | None = None,
+    *,
+    entries: dict[str, WeightsEntry] | None = None,
+) -> dict[str, str]:
+    """Write the pretrained layers of a network as a safetensors file that phase I can start from.
+
+    The source is verified: a configured path, else a package, else a download. A network without ImageNet
+    weights gives a file without tensors, so that a workflow needs no exception for it.
+
+    Args:
+        name: network.
+        out: file to write.
+        configured: path from `training.weights.<network>`.
+        entries: another manifest than the delivered one.
+
+    Returns:
+        The file's metadata: format, network, source file, SHA-256 of the source, licence, preprocessing.
+
+    Raises:
+        WeightsError: the weights cannot be had; says how to bring them.
+
+    """
+    entries = manifest() if entries is None else entries
+    metadata = {"format": FORMAT, "network": name, "file": "none", "preprocessing": "plain"}
+    tensors: dict[str, Tensor] = {}
+    if name in entries:
+        entry = entries[name]
+        tensors, digest = _pretrained(entry, configured, Path(out))
+        metadata |= {"file": entry.file, "source": entry.source, "licence": entry.licence}
+        metadata |= {"sha256": digest, "preprocessing": entry.preprocessing}
+    with replacing(out) as partial:
+        save_file(tensors, partial, metadata=metadata)
+    return metadata
+
+
+def _pretrained(
+    entry: WeightsEntry, configured: Path | str | None, out: Path
+) -> tuple[dict[str, Tensor], str]:
+    """The pretrained layers and the SHA-256 of the file they come from."""
+    if configured is None and not entry.package:
+        download = out.with_name(f"{out.stem}.download{Path(entry.file).suffix}")
+        try:
+            digest = fetch_weights(entry.network, download, entry=entry)
+            return pretrained_layers(entry.network, download), digest
+        finally:
+            download.unlink(missing_ok=True)
+    path = locate(entry.network, configured, entries={entry.network: entry})
+    return pretrained_layers(entry.network, path), digest_file(path)
+
+
 def load_imagenet(model: nn.Module, name: str, path: Path | str) -> None:
     """Set all but the random layers of `model` from a weight file, in place.
-
-    VGG takes the convolutions alone, as published; the others all but their last layer.
 
     Raises:
         WeightsError: the file cannot be read safely, or holds other parameters than the network's.
 
     """
-    found = _read(Path(path))
-    random = _RANDOM_LAYERS.get(name)
-    if random is None:
-        raise WeightsError(
-            "this network takes no ImageNet weights",
-            expected=", ".join(_RANDOM_LAYERS),
-            found=name,
-            where=str(path),
-        )
-    own = model.state_dict()
-    wanted = [k for k in own if not k.startswith(random) and not k.endswith("num_batches_tracked")]
+    found, own = pretrained_layers(name, path), model.state_dict()
+    wanted = [k for k in own if _is_pretrained(name, k)]
     missing = [k for k in wanted if k not in found or found[k].shape != own[k].shape]
     if missing:
         raise WeightsError(
@@ -189,10 +232,21 @@ def load_imagenet(model: nn.Module, name: str, path: Path | str) -> None:
             expected=f"{len(wanted)} tensors such as {missing[0]} {tuple(own[missing[0]].shape)}",
             found=f"{len(missing)} of them missing or of another shape",
             where=str(path),
+            hint="give the file that resources/weights.yaml names",
         )
     with torch.no_grad():
         for key in wanted:
             own[key].copy_(found[key])
+
+
+def pretrained_layers(name: str, path: Path | str) -> dict[str, Tensor]:
+    """What a network takes from a weight file: VGG its convolutions, as published; others all but the last layer."""
+    return {k: t.contiguous() for k, t in _read(Path(path)).items() if _is_pretrained(name, k)}
+
+
+def _is_pretrained(name: str, key: str) -> bool:
+    random = _RANDOM_LAYERS.get(name)
+    return random is not None and not key.startswith(random) and not key.endswith("batches_tracked")
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -51,14 +51,14 @@ class PhaseData:
         """SHA-256 over images, rows and targets: equal data, equal digest."""
         rows = np.unique(np.concatenate([self.train, self.validation]))
         parts = [digest_bytes(np.ascontiguousarray(self.images[i]).tobytes()) for i in rows]
-        for array in (
+        arrays = (
             self.train,
             self.train_targets,
             self.validation,
             self.validation_targets,
             self.negative,
-        ):
-            parts.append(digest_bytes(np.ascontiguousarray(array).tobytes()))
+        )
+        parts += [digest_bytes(np.ascontiguousarray(array).tobytes()) for array in arrays]
         return digest_bytes("\n".join([str(self.phase), *parts]).encode())
 
     def split(self) -> dict[str, list[list[str]]]:
@@ -91,8 +91,10 @@ def controls_data(
         phase: 1 or 2.
         images: (n, 2, S, S) float32 in [0, 1], one row per field.
         labels: 1 negative control, 0 positive control.
-        plates, wells: of each row.
-        total, per_class: wells to hold out; both 0 holds out none.
+        plates: of each row.
+        wells: of each row.
+        total: wells to hold out over all plates and both classes (phase I), or 0.
+        per_class: wells to hold out per plate and class (phase II), or 0.
 
     Raises:
         TrainingError: a class is missing, or images are not finite numbers of the right shape.
@@ -105,7 +107,7 @@ def controls_data(
     n_plates = len({plate for plate, _ in groups})
     held_out = set()
     for (plate, _), members in groups.items():
-        members.sort(key=_by_row if phase == 1 else _by_column)
+        members.sort(key=by_row if phase == 1 else by_column)
         count = _held_out_count(len(members), n_plates, total, per_class)
         held_out |= {(plate, well) for well in members[:count]}
     rows = np.arange(len(labels))
@@ -155,7 +157,8 @@ def exchange_data(
         duplicates: for drug wells a key equal among replicates, such as (treatment, concentration, addon);
             None for wells that do not take part.
         viability: (n,) phase-II viability of each row; a well's value is the mean over its fields.
-        plates, wells: of each row.
+        plates: of each row.
+        wells: of each row.
 
     Raises:
         TrainingError: no drug well has a duplicate (the phase is then to be skipped), or bad images.
@@ -284,9 +287,9 @@ def _place(well: str) -> tuple[int, int]:
     return row, int(match[2])
 
 
-def _by_row(well: str) -> tuple[int, int]:
+def by_row(well: str) -> tuple[int, int]:
     return _place(well)
 
 
-def _by_column(well: str) -> tuple[int, int]:
+def by_column(well: str) -> tuple[int, int]:
     return _place(well)[::-1]

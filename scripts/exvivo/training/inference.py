@@ -53,7 +53,8 @@ def predict(
         model: a model file or a loaded model.
         images: (n, 2, S, S) float32 in [0, 1], MIP and MID.
         batch_size: images at a time; the result does not depend on n.
-        device, allow_cpu: as for training.
+        device: auto, cpu, cuda, or a device.
+        allow_cpu: whether `cuda` may fall back to the CPU.
 
     Raises:
         StoreError, TrainingError: the model cannot be used, or an image is not a number or too small.

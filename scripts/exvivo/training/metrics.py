@@ -62,7 +62,9 @@ def summary(
     """Loss against smoothed targets, accuracy and AUROC against the unsmoothed ones.
 
     Args:
-        logits, hard, smoothed: (n, 2).
+        logits: (n, 2).
+        hard: (n, 2) targets before smoothing.
+        smoothed: (n, 2) targets of the loss.
         with_auroc: False in phase III, whose targets are not classes.
 
     """

@@ -22,6 +22,7 @@ from torch import nn
 from exvivo.errors import StoreError, TrainingError
 from exvivo.files import digest_file, replacing, write_json
 from exvivo.networks import Preprocessing, build
+from exvivo.networks.weights import FORMAT as IMAGENET_FORMAT
 
 FORMAT = "exvivo model 1"
 HISTORY_COLUMNS = ("epoch", "split", "images", "loss", "accuracy", "auroc")
@@ -71,7 +72,7 @@ def save_skipped(path: Path | str, reason: str) -> None:
 
 def skipped_reason(path: Path | str) -> str | None:
     """Why the model at `path` was not trained, or None if it was."""
-    return _metadata(Path(path)).get("skipped")
+    return read_metadata(path).get("skipped")
 
 
 def load_model(path: Path | str, device: torch.device | str = "cpu") -> Model:
@@ -83,7 +84,7 @@ def load_model(path: Path | str, device: torch.device | str = "cpu") -> Model:
 
     """
     path = Path(path)
-    metadata = _metadata(path)
+    metadata = read_metadata(path)
     if "skipped" in metadata:
         raise TrainingError(
             "this model was not trained",
@@ -91,6 +92,14 @@ def load_model(path: Path | str, device: torch.device | str = "cpu") -> Model:
             found=metadata["skipped"],
             where=str(path),
             hint="mend the reason and run the workflow again",
+        )
+    if metadata["format"] != FORMAT:
+        raise StoreError(
+            "these are ImageNet weights, not a trained model",
+            expected=FORMAT,
+            found=metadata["format"],
+            where=str(path),
+            hint="train a phase from them first",
         )
     module = build(metadata["network"], seed=0)
     try:
@@ -150,7 +159,13 @@ def _write(
     write_json(sidecar_path(path), {**sidecar, "sha256": digest_file(path)})
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def read_metadata(path: Path | str) -> dict[str, str]:
+    """Metadata of a model or of a start file with ImageNet weights.
+
+    Raises:
+        StoreError: missing, damaged, or neither of the two.
+
+    """
     try:
         with safe_open(path, framework="pt") as handle:
             metadata = handle.metadata() or {}
@@ -162,7 +177,7 @@ def _metadata(path: Path) -> dict[str, str]:
             where=str(path),
             hint="remove it and run the workflow again",
         ) from error
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") not in (FORMAT, IMAGENET_FORMAT):
         raise StoreError(
             "not a model of this version of exvivo",
             expected=FORMAT,

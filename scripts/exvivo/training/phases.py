@@ -7,7 +7,6 @@ never carried over.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -17,20 +16,17 @@ from typing import Any
 import numpy as np
 import torch
 
-import exvivo
 from exvivo.errors import TrainingError
-from exvivo.files import digest_bytes, digest_file
 from exvivo.networks import PHASES, Preprocessing, Recipe, build, preprocessing
 from exvivo.networks.preprocessing import WEIGHT_STYLES
+from exvivo.networks.weights import FORMAT as IMAGENET_FORMAT
 from exvivo.networks.weights import load_imagenet
-from exvivo.training.checkpoints import Checkpoint, CheckpointFolder
+from exvivo.training.checkpoints import CheckpointFolder
 from exvivo.training.data import PhaseData, controls_data, exchange_data
-from exvivo.training.devices import describe, prepare, resolve_device
-from exvivo.training.engine import Engine, TrainingSet, forward
-from exvivo.training.inference import to_device
-from exvivo.training.metrics import smooth, summary
-from exvivo.training.models import Model, load_model, save_model
-from exvivo.training.progress import Progress
+from exvivo.training.devices import prepare, resolve_device
+from exvivo.training.models import Model, load_model, read_metadata, save_model
+from exvivo.training.record import run_inputs, run_record
+from exvivo.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 _SCALE_QUANTILE = 0.999
@@ -114,7 +110,6 @@ def train_phase(
     out: Path,
     *,
     start: Path | None = None,
-    imagenet: Path | None = None,
     checkpoints: Path | None = None,
     run: Run | None = None,
 ) -> dict[str, Any]:
@@ -124,9 +119,8 @@ def train_phase(
         data: from `training.data`.
         recipe: of the network and phase.
         out: model file to write (`….safetensors`).
-        start: model of the phase before; None starts from `imagenet`.
-        imagenet: ImageNet weights, used only without `start`; None leaves random weights, which is right
-            for `small` alone.
+        start: model of the phase before, or a file that `networks.weights.write_imagenet` wrote; None
+            leaves random weights, which is right for tests alone.
         checkpoints: folder for checkpoints, removed at the end; None keeps none.
         run: device, seed and the like.
 
@@ -134,71 +128,100 @@ def train_phase(
         The sidecar's content.
 
     Raises:
-        TrainingError: data or settings from which nothing can be trained, or a training that diverged.
-        WeightsError, StoreError: start weights missing, damaged or of another network.
+        TrainingError: data, start or settings from which nothing can be trained, or a training that diverged.
+        WeightsError, StoreError: start weights missing or damaged.
         DeviceError: a GPU was asked for and there is none.
 
     """
     run = run or Run()
+    device = resolve_device(run.device, allow_cpu=run.allow_cpu, gpu_requested=run.gpu_requested)
+    prepare(device, run.threads)
+    fitted = fit(data, recipe, start=start, checkpoints=checkpoints, run=run, device=device)
+    save_model(out, fitted.model, fitted.record, fitted.history)
+    fitted.folder.remove()
+    return fitted.record
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model that is not written yet, and the checkpoints to remove once it is."""
+
+    model: Model
+    record: dict[str, Any]
+    history: list[dict[str, Any]]
+    folder: CheckpointFolder
+
+
+def fit(
+    data: PhaseData,
+    recipe: Recipe,
+    *,
+    start: Path | None,
+    checkpoints: Path | None,
+    run: Run,
+    device: torch.device,
+) -> Fitted:
+    """Train one phase without writing a model; arguments and errors as `train_phase`."""
     if recipe.phase != PHASES[data.phase - 1]:
         raise TrainingError(
             "the recipe is of another phase",
             expected=PHASES[data.phase - 1],
             found=recipe.phase,
-            where=str(out),
+            where=recipe.network,
         )
-    device = resolve_device(run.device, allow_cpu=run.allow_cpu, gpu_requested=run.gpu_requested)
-    prepare(device, run.threads)
-    model, rule = start_model(data, recipe, start, imagenet, run.seed, device)
-    sidecar = _describe_run(data, recipe, rule, start, imagenet, run, device)
+    model, rule = start_model(data, recipe, start, run.seed, device)
+    inputs = run_inputs(data, recipe, start, run.seed, device)
+    record = run_record(inputs, data, rule)
     logger.info(
-        "phase %d of %s: %d training images, %d validation images, %d epochs of %s",
+        "phase %d of %s: %d training and %d validation images, %d epochs, batch %d, "
+        "learning rate %g (%s)",
         data.phase,
         recipe.network,
         len(data.train),
         len(data.validation),
         recipe.epochs,
-        f"batch {recipe.batch_size}, learning rate {recipe.learning_rate:g} ({recipe.origin})",
+        recipe.batch_size,
+        recipe.learning_rate,
+        recipe.origin,
     )
-    folder = CheckpointFolder(checkpoints, sidecar["run"], run.checkpoint_seconds)
-    trainer = _Trainer(model, data, recipe, rule, run, device)
+    folder = CheckpointFolder(checkpoints, record["run"], run.checkpoint_seconds)
+    trainer = Trainer(model, data, recipe, rule, seed=run.seed, device=device, graph=run.graph)
     trainer.train(folder)
     kept = Model(model, recipe.network, data.phase, rule, recipe.input_size)
-    sidecar |= {"epoch": trainer.kept_epoch, "metrics": trainer.metrics()}
-    save_model(out, kept, sidecar, trainer.history)
-    folder.remove()
-    return sidecar
+    record |= {"epoch": trainer.kept_epoch, "metrics": trainer.metrics()}
+    return Fitted(kept, record, trainer.history, folder)
 
 
 def start_model(
     data: PhaseData,
     recipe: Recipe,
     start: Path | None,
-    imagenet: Path | None,
     seed: int,
     device: torch.device,
 ) -> tuple[torch.nn.Module, Preprocessing]:
     """The network with its start weights on the device, and the pre-processing for this data."""
-    if start is not None:
-        before = load_model(start, device)
-        if before.network != recipe.network:
-            raise TrainingError(
-                "the start model is of another network",
-                expected=recipe.network,
-                found=before.network,
-                where=str(start),
-                hint="train phase I with this network first",
-            )
-        model, style = before.module, before.preprocessing.name
+    style = WEIGHT_STYLES[recipe.network]
+    if start is None:
+        model = build(recipe.network, seed=seed)
+    elif (metadata := read_metadata(start)).get("network", recipe.network) != recipe.network:
+        raise TrainingError(
+            "the start weights are of another network",
+            expected=recipe.network,
+            found=metadata["network"],
+            where=str(start),
+            hint="train phase I with this network first",
+        )
+    elif metadata["format"] == IMAGENET_FORMAT:
+        model, style = build(recipe.network, seed=seed), metadata["preprocessing"]
+        if metadata["file"] != "none":
+            load_imagenet(model, recipe.network, start)
     else:
-        model, style = build(recipe.network, seed=seed), WEIGHT_STYLES[recipe.network]
-        if imagenet is not None:
-            load_imagenet(model, recipe.network, imagenet)
-        model = model.to(device)
+        before = load_model(start)
+        model, style = before.module, before.preprocessing.name
     rule = preprocessing(style, offset=recipe.offset)
     if recipe.intensity_scale == "controls":
         rule = replace(rule, gain=1.0 / _intensity_scale(data))
-    return model, rule
+    return model.to(device), rule
 
 
 def _intensity_scale(data: PhaseData) -> float:
@@ -213,148 +236,3 @@ def _intensity_scale(data: PhaseData) -> float:
             hint="check the imaging channel",
         )
     return scale
-
-
-class _Trainer:
-    """State of one run: engine, history, kept epoch."""
-
-    def __init__(
-        self,
-        model: torch.nn.Module,
-        data: PhaseData,
-        recipe: Recipe,
-        rule: Preprocessing,
-        run: Run,
-        device: torch.device,
-    ):
-        self.model, self.data, self.recipe, self.rule = model, data, recipe, rule
-        used, rows = np.unique(data.train, return_inverse=True)
-        images = to_device(data.images[used], recipe.input_size, device)
-        training = TrainingSet(images, rows.astype(np.int64), data.train_targets)
-        self.validation = to_device(data.images[data.validation], recipe.input_size, device)
-        self.engine = Engine(
-            model, training, recipe, rule, phase=data.phase, seed=run.seed, graph=run.graph
-        )
-        self.history: list[dict[str, Any]] = []
-        self.best_loss, self.kept_epoch = float("inf"), 0
-        self.best: dict[str, torch.Tensor] = {}
-
-    def train(self, folder: CheckpointFolder) -> None:
-        """Train all epochs that a checkpoint has not done already, and leave the kept weights in place."""
-        done = self._resume(folder.newest())
-        size = self.engine.steps
-        title = f"phase {self.data.phase} {self.recipe.network}"
-        progress = Progress(title, self.recipe.epochs * size, done * size)
-        for epoch in range(done + 1, self.recipe.epochs + 1):
-            self._epoch(epoch)
-            loss = self.history[-1]["loss"]
-            progress.advance(size, f"epoch {epoch}, {self.history[-1]['split']} loss {loss:.4f}")
-            if folder.due() and epoch < self.recipe.epochs:
-                folder.write(self._checkpoint(epoch))
-        if self.best:
-            with torch.no_grad():
-                for name, tensor in self.model.state_dict().items():
-                    tensor.copy_(self.best[name])
-
-    def metrics(self) -> dict[str, dict[str, Any]]:
-        """Metrics of the kept epoch by split."""
-        return {row["split"]: row for row in self.history if row["epoch"] == self.kept_epoch}
-
-    def _epoch(self, epoch: int) -> None:
-        logits, examples = self.engine.train_epoch(epoch)
-        self._record(epoch, "train", logits, self.data.train_targets[examples])
-        self.kept_epoch = epoch if self.recipe.epoch == "last" else self.kept_epoch
-        if len(self.data.validation):
-            found, _ = forward(self.model, self.validation, self.rule, batch_size=8)
-            self._record(epoch, "validation", found.numpy(), self.data.validation_targets)
-        if self.recipe.epoch == "best_validation":
-            self._keep_best(epoch)
-
-    def _keep_best(self, epoch: int) -> None:
-        if not len(self.data.validation):
-            raise TrainingError(
-                "no validation wells to choose the best epoch by",
-                expected="epoch: last, or wells that can be held out",
-                found="epoch: best_validation",
-                where=f"training.recipes.{self.recipe.network}.{self.recipe.phase}",
-            )
-        loss = self.history[-1]["loss"]
-        if loss < self.best_loss:
-            self.best_loss, self.kept_epoch = loss, epoch
-            self.best = {k: t.detach().clone() for k, t in self.model.state_dict().items()}
-
-    def _record(self, epoch: int, split: str, logits: np.ndarray, targets: np.ndarray) -> None:
-        smoothed = smooth(targets, self.recipe.label_smoothing)
-        row = summary(logits, targets, smoothed, with_auroc=self.data.phase < 3)
-        if not np.isfinite(row["loss"]):
-            raise TrainingError(
-                "the training diverged: its loss is not a number",
-                expected="a finite loss",
-                found=f"{row['loss']} in epoch {epoch}",
-                where=f"phase {self.data.phase}, {self.recipe.network}",
-                hint="lower the learning rate",
-            )
-        self.history.append({"epoch": epoch, "split": split, "images": len(logits), **row})
-
-    def _checkpoint(self, epoch: int) -> Checkpoint:
-        tensors = {name: t.detach().cpu() for name, t in self.engine.state().items()}
-        tensors |= {f"best.{name}": t.cpu() for name, t in self.best.items()}
-        best = None if not self.best else self.best_loss
-        content = {"history": self.history, "kept_epoch": self.kept_epoch, "best_loss": best}
-        return Checkpoint(epoch, tensors, content)
-
-    def _resume(self, checkpoint: Checkpoint | None) -> int:
-        if checkpoint is None:
-            return 0
-        self.engine.load_state(checkpoint.tensors)
-        self.history = checkpoint.content["history"]
-        self.kept_epoch = checkpoint.content["kept_epoch"]
-        if checkpoint.content["best_loss"] is not None:
-            self.best_loss = checkpoint.content["best_loss"]
-            device = self.engine.device
-            self.best = {
-                name.removeprefix("best."): tensor.to(device)
-                for name, tensor in checkpoint.tensors.items()
-                if name.startswith("best.")
-            }
-        return checkpoint.epoch
-
-
-def _describe_run(
-    data: PhaseData,
-    recipe: Recipe,
-    rule: Preprocessing,
-    start: Path | None,
-    imagenet: Path | None,
-    run: Run,
-    device: torch.device,
-) -> dict[str, Any]:
-    """The sidecar before training; `run` is the digest of all that decides the result."""
-    decides = {
-        "phase": data.phase,
-        "recipe": recipe.to_json(),
-        "preprocessing": rule.to_json(),
-        "data": data.digest(),
-        "seed": run.seed,
-        "start": None if start is None else digest_file(start),
-        "imagenet": None if imagenet is None or start is not None else digest_file(imagenet),
-        "code": code_digest(),
-        "torch": torch.__version__,
-        "device": describe(device),
-    }
-    text = json.dumps(decides, sort_keys=True, allow_nan=False)
-    return {
-        "exvivo": exvivo.__version__,
-        "run": digest_bytes(text.encode()),
-        **decides,
-        "counts": {"train": len(data.train), "validation": len(data.validation)},
-        "split": data.split(),
-        "left_out": [list(item) for item in data.left_out],
-    }
-
-
-def code_digest() -> str:
-    """SHA-256 over the sources of `exvivo.networks` and `exvivo.training`."""
-    root = Path(__file__).resolve().parents[1]
-    files = sorted([*root.glob("networks/*.py"), *root.glob("training/*.py")])
-    return digest_bytes("\n".join(f"{f.name} {digest_file(f)}" for f in files).encode())
