@@ -1,4 +1,8 @@
-"""Admission: which wells of a plate may be used, decided before an image is decoded."""
+"""Admission: which wells of a plate may be used, decided before an image is decoded.
+
+The verdict follows from the fingerprint, the instrument's index and the heads of the images alone, not from
+the clock: the scan has noted in the fingerprint whether the plate is at rest, and rewrites it when that changes.
+"""
 
 from __future__ import annotations
 
@@ -6,45 +10,32 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from exvivo.errors import StoreError
-from exvivo.plates.base import PROJECTION, Instrument, Reason, load_fingerprint, natural
+from exvivo.errors import PlateError, StoreError
+from exvivo.plates.base import Expectation, Fingerprint, Instrument, Reason, load_fingerprint
+from exvivo.plates.completeness import check_completeness
+from exvivo.plates.copies import check_copies
+from exvivo.plates.findings import Findings, Well
+from exvivo.plates.images import check_images, used_files
+from exvivo.plates.patterns import Channel
+from exvivo.plates.tree import at_rest, walk
 
-
-@dataclass(slots=True)
-class Well:
-    """One well: `verdict` (`admitted`, `damaged`), fields and channels found, planes per channel, flags.
-
-    `flags` are short codes, `details` the same in words.
-    """
-
-    verdict: str = "admitted"
-    fields: list[int] = field(default_factory=list)
-    channels: list[str] = field(default_factory=list)
-    planes: dict[str, int] = field(default_factory=dict)
-    flags: list[str] = field(default_factory=list)
-    details: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Channel:
-    """One channel of the plate: its name, the usual planes, image size (height, width) and type.
-
-    `projection_only`: no well has planes, only the instrument's own projection (plane -1).
-    `repeated_planes`: the instrument repeated one image in every plane.
-    """
-
-    name: str = ""
-    planes: int = 0
-    shape: list[int] = field(default_factory=list)
-    dtype: str = ""
-    projection_only: bool = False
-    repeated_planes: bool = False
-    pixel_size_um: float | None = None
+DEFAULTS = {
+    "damaged_wells_limit": 0.05,
+    "settle_minutes": 30,
+    "max_image_side": 8192,
+    "max_file_mb": 2048,
+}
 
 
 @dataclass(slots=True)
 class Admission:
-    """What admission found: `verdict` (`admitted`, `arriving`, `refused`), reasons, wells, channels."""
+    """What admission found.
+
+    Attributes: `verdict` (`admitted`, `arriving`, `refused`); `reasons`, worst first; `wells` in plate order;
+    `channels`; counts `expected` and `found` of wells and images; `shape` (height, width) and `dtype` of the
+    first channel's images; `pixel_size_um` if known; `projection_only`: no channel has planes; `index`: the
+    instrument's own file that said what to expect, if there is one.
+    """
 
     verdict: str
     reasons: list[Reason] = field(default_factory=list)
@@ -92,24 +83,145 @@ def admit_plate(
     instrument: Instrument,
     settings: dict[str, Any],
     now: float | None = None,
+    *,
+    threads: int = 4,
 ) -> Admission:
-    """Judge the plate at `folder` by its fingerprint and the heads of its images."""
-    print_ = load_fingerprint(fingerprint)
-    if not print_.settled:
-        return Admission(
-            "arriving", reasons=[Reason("arriving", "arriving", found="still changing")]
+    """Judge the plate at `folder` by its fingerprint, its index and the heads of its images.
+
+    `settings` is the section `admission` of the configuration. Whether the plate is still arriving stands
+    in the fingerprint; with `now` (seconds since 1970) it is judged anew from the files' times.
+
+    A bad plate is a verdict, not an exception. Raises `StoreError` if the fingerprint cannot be read.
+    """
+    settings = DEFAULTS | settings
+    folder = Path(folder)
+    seen = load_fingerprint(fingerprint)
+    findings = Findings()
+    for problem in seen.problems:
+        findings.plate(problem)
+    _note_unrecognised(seen, findings)
+    settled = seen.settled if now is None else _settled(folder, now, settings["settle_minutes"])
+    index = _index(folder, instrument, findings) if settled and seen.files else None
+    result = Admission("admitted", index=index.source if index else "")
+    if not settled:
+        result.found = {"wells": len({f.well for f in seen.files}), "images": len(seen.files)}
+        findings.plate(_arriving(result.found, settings["settle_minutes"]))
+    elif not seen.files and not any(problem.level == "refused" for problem in seen.problems):
+        findings.plate(_no_images(seen, instrument))
+    elif not any(reason.level == "refused" for reason in findings.reasons):
+        _examine(seen, folder, settings, index, result, findings, threads)
+    return _conclude(result, findings, settings)
+
+
+def _examine(
+    seen: Fingerprint,
+    folder: Path,
+    settings: dict[str, Any],
+    index: Expectation | None,
+    result: Admission,
+    findings: Findings,
+    threads: int,
+) -> None:
+    """Check what is there, then each image's head, then whether images are copies."""
+    result.channels, result.expected, result.found = check_completeness(seen.files, index, findings)
+    if any(reason.level == "refused" for reason in findings.reasons):
+        return
+    files = used_files(seen.files)
+    looks = check_images(files, folder, settings, result.channels, findings, threads)
+    check_copies(looks, folder, result.channels, findings)
+    first = next(iter(result.channels.values()))
+    result.shape, result.dtype, result.pixel_size_um = first.shape, first.dtype, first.pixel_size_um
+    if index is not None:
+        _compare_size(result, index, findings)
+    result.projection_only = all(c.projection_only for c in result.channels.values())
+
+
+def _compare_size(result: Admission, index: Expectation, findings: Findings) -> None:
+    for channel in result.channels.values():
+        channel.pixel_size_um = channel.pixel_size_um or index.pixel_size_um
+    result.pixel_size_um = result.pixel_size_um or index.pixel_size_um
+    if index.size_px and result.shape and list(index.size_px) != result.shape:
+        findings.plate(
+            Reason(
+                "size_differs",
+                "refused",
+                found=f"images of {result.shape[0]} × {result.shape[1]} pixels",
+                expected=f"{index.size_px[0]} × {index.size_px[1]}, as the index says",
+                where=index.source,
+                hint="check that the index belongs to these images",
+            )
         )
-    wells: dict[str, Well] = {}
-    for file in print_.files:
-        well = wells.setdefault(file.well, Well())
-        if file.field not in well.fields:
-            well.fields.append(file.field)
-        if file.channel not in well.channels:
-            well.channels.append(file.channel)
-        if file.plane != PROJECTION and file.field == well.fields[0]:
-            well.planes[file.channel] = well.planes.get(file.channel, 0) + 1
-    channels = {
-        c: Channel(planes=max((w.planes.get(c, 0) for w in wells.values()), default=0))
-        for c in sorted({c for w in wells.values() for c in w.channels}, key=natural)
-    }
-    return Admission("admitted" if wells else "refused", wells=wells, channels=channels)
+
+
+def _conclude(result: Admission, findings: Findings, settings: dict[str, Any]) -> Admission:
+    damaged, wells = len(findings.damaged), max(1, len({*findings.damaged, *findings.wells}))
+    limit = settings["damaged_wells_limit"]
+    if damaged > limit * wells:
+        findings.plate(
+            Reason(
+                "too_many_damaged",
+                "refused",
+                found=f"{damaged} of {wells} wells damaged ({damaged / wells:.1%})",
+                expected=f"at most {limit:.1%}",
+                hint="see the other reasons; the limit is admission: damaged_wells_limit",
+            )
+        )
+    result.wells, result.reasons = findings.finish()
+    levels = {reason.level for reason in result.reasons}
+    result.verdict = next((v for v in ("arriving", "refused") if v in levels), "admitted")
+    return result
+
+
+def _settled(folder: Path, now: float, minutes: float) -> bool:
+    try:
+        return at_rest(walk(folder), int(now * 1e9), minutes)
+    except PlateError:
+        return True  # it is not arriving but missing, which the fingerprint says too
+
+
+def _index(folder: Path, instrument: Instrument, findings: Findings) -> Expectation | None:
+    try:
+        index = instrument.expected(folder)
+    except PlateError as error:
+        findings.plate(Reason.of("index_damaged", "refused", error))
+        return None
+    for note in index.notes if index else ():
+        findings.plate(note)
+    return index
+
+
+def _note_unrecognised(seen: Fingerprint, findings: Findings) -> None:
+    if seen.unrecognised_count and seen.files:
+        findings.plate(
+            Reason(
+                "unrecognised_images",
+                "warning",
+                found=f"{seen.unrecognised_count} image file(s), such as {', '.join(seen.unrecognised[:3])}",
+                expected="names as the instrument writes them",
+                hint="they are not used",
+            )
+        )
+
+
+def _arriving(found: dict[str, int], minutes: float) -> Reason:
+    return Reason(
+        "arriving",
+        "arriving",
+        found=f"{found['images']} images of {found['wells']} wells, and changes within the last {minutes:g} minutes",
+        expected=f"nothing changed for {minutes:g} minutes (admission: settle_minutes)",
+        hint="run the workflow again later: it looks again by itself",
+    )
+
+
+def _no_images(seen: Fingerprint, instrument: Instrument) -> Reason:
+    found = "no image files"
+    if seen.unrecognised_count:
+        examples = ", ".join(seen.unrecognised[:3])
+        found = f"{seen.unrecognised_count} image file(s) of other names, such as {examples}"
+    return Reason(
+        "no_images",
+        "refused",
+        found=found,
+        expected=instrument.expects,
+        hint="check columns 'path' and 'instrument' of plates.tsv",
+    )

@@ -60,6 +60,12 @@ class Reason:
     where: str = ""
     hint: str = ""
 
+    @classmethod
+    def of(cls, code: str, level: str, error: ExvivoError) -> Reason:
+        """Make a reason of an error."""
+        found = ": ".join(part for part in (error.problem, error.found) if part)
+        return cls(code, level, found, error.expected, error.where, error.hint)
+
     def __str__(self) -> str:
         error = PlateError(
             self.code.replace("_", " "),
@@ -115,6 +121,7 @@ class Instrument(ABC):
     """Knows the folders, file names and index of one kind of instrument."""
 
     name: str
+    expects: str  # the files it looks for, in words
 
     @property
     def signature(self) -> str:
@@ -123,7 +130,16 @@ class Instrument(ABC):
 
     def list_files(self, folder: Path | str) -> Listing:
         """List the plate at `folder`. Raises `PlateError` if there is no such folder."""
-        return self.parse(walk(folder))
+        return self.list_tree(walk(folder))
+
+    def list_tree(self, tree: Tree) -> Listing:
+        """List a plate whose folders have been listed, and say what could not be looked at.
+
+        Raises `PlateError` if the instrument's index is needed and damaged.
+        """
+        listing = self.parse(tree)
+        listing.problems += [_not_listed(path, why) for path, why in tree.refused()]
+        return listing
 
     @abstractmethod
     def parse(self, tree: Tree) -> Listing:
@@ -135,6 +151,17 @@ class Instrument(ABC):
         Raises `PlateError` if the index is damaged.
         """
         return None
+
+
+def _not_listed(path: str, why: str) -> Reason:
+    return Reason(
+        "not_listed",
+        "warning",
+        found=why,
+        expected="readable files and folders within the plate's folder",
+        where=path,
+        hint="images behind it are not used",
+    )
 
 
 @dataclass(slots=True)

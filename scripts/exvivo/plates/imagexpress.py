@@ -42,6 +42,9 @@ class ImageXpress(Instrument):
     """
 
     name = "imagexpress"
+    expects = (
+        "TIFF images named like plate_B02_s1_w1.tif, in ZStep_1, ZStep_2, … if they are stacks"
+    )
 
     def parse(self, tree: Tree) -> Listing:
         """Tell what each file of `tree` is, by its folder and name alone."""

@@ -24,12 +24,9 @@ from exvivo.plates.base import (
 )
 from exvivo.plates.cache import ScanCache, cache_key, quick_walk, unchanged
 from exvivo.plates.revisions import Revisions, projected
-from exvivo.plates.tree import Tree, walk
+from exvivo.plates.tree import Tree, at_rest, walk
 
 FINGERPRINT = "fingerprint.tsv"
-
-# Instruments' clocks may be wrong by years: times further ahead than this say nothing about arriving.
-_CLOCK_SKEW_NS = 3600 * 10**9
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +43,13 @@ def scan_plate(
 ) -> bool:
     """Bring `out/fingerprint.tsv` up to date; return whether it was written.
 
-    Args:
-        plate: the plate's id, for messages.
-        folder: the raw plate. If it is missing, the fingerprint has no rows and says so: a bad plate never
-            stops the others. If it vanished after the plate was projected (archived), nothing changes.
-        instrument: tells what each file is.
-        out: the plate's folder of results, `results/plates/{plate}`.
-        full: look at every file instead of at folders whose time changed.
-        settle_minutes: a plate is settled when nothing in it has changed for so long. 0: at once.
-        now: seconds since 1970; the present if None.
+    `plate` is its id, for messages; `folder` the raw plate; `out` its results, `results/plates/{plate}`.
+    With `full` every file is looked at, else only folders whose time changed. A plate is settled when
+    nothing in it has changed for `settle_minutes` (0: at once) before `now`, in seconds since 1970 (None: the
+    present).
+
+    If the folder is missing, the fingerprint has no rows and says so: a bad plate never stops the others.
+    If it vanished after the plate was projected (archived), the fingerprint stays as it is.
 
     Raises `OSError` if `out` cannot be written.
 
@@ -63,13 +58,13 @@ def scan_plate(
     now_ns = int((time.time() if now is None else now) * 1e9)
     key = cache_key(folder, instrument.signature)
     cache = ScanCache.head(out, key)
-    at_rest = cache is not None and cache.settled and (out / FINGERPRINT).is_file()
-    if at_rest and not full and unchanged(folder, cache):
+    quiet = cache is not None and cache.settled and (out / FINGERPRINT).is_file()
+    if quiet and not full and unchanged(folder, cache):
         return False
     old = _old_fingerprint(out)
     cache = cache or ScanCache(key)
     cache.load_files(out)
-    tree, listing = _list(folder, instrument, cache if at_rest and not full else None)
+    tree, listing = _list(folder, instrument, cache if quiet and not full else None)
     if not listing.files and old is not None and old.files and projected(out):
         _keep(plate, cache, out, "raw files are no longer there; what was made of them stays valid")
         return False
@@ -98,29 +93,10 @@ def _list(
     tree = None
     try:
         tree = quick_walk(folder, cache) if cache and cache.listings else walk(folder)
-        listing = instrument.parse(tree)
+        listing = instrument.list_tree(tree)
     except ExvivoError as error:
         code = "folder_not_found" if tree is None else "index_damaged"
-        reason = Reason(
-            code,
-            "refused",
-            found=f"{error.problem}: {error.found}",
-            expected=error.expected,
-            where=error.where,
-            hint=error.hint,
-        )
-        return tree, Listing(problems=[reason])
-    for path, why in tree.refused():
-        listing.problems.append(
-            Reason(
-                "not_listed",
-                "warning",
-                found=why,
-                expected="readable files and folders within the plate's folder",
-                where=path,
-                hint="images behind it are not used",
-            )
-        )
+        return tree, Listing(problems=[Reason.of(code, "refused", error)])
     return tree, listing
 
 
@@ -143,8 +119,7 @@ def _settled(
         return True
     if old is not None and old.settled and (old.files, old.indexes) == (new.files, new.indexes):
         return True
-    times = [stamp for stamp in tree.times() if stamp <= now_ns + _CLOCK_SKEW_NS]
-    return now_ns - max(times, default=0) >= minutes * 60e9
+    return at_rest(tree, now_ns, minutes)
 
 
 def _only_lost(old: Fingerprint | None, new: Fingerprint) -> bool:

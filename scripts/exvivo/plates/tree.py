@@ -14,6 +14,9 @@ from exvivo.errors import PlateError
 MAX_FILES = 5_000_000
 MAX_DEPTH = 12
 
+# Instruments' clocks may be wrong by years: times further ahead than this say nothing about arriving.
+_CLOCK_SKEW_NS = 3600 * 10**9
+
 
 @dataclass(frozen=True, slots=True)
 class FileStat:
@@ -69,6 +72,12 @@ class Tree:
             yield from (folder.mtime_ns, folder.ctime_ns)
             for stat in folder.files.values():
                 yield from (stat.mtime_ns, stat.ctime_ns)
+
+
+def at_rest(tree: Tree, now_ns: int, minutes: float) -> bool:
+    """Whether nothing in `tree` has changed for `minutes` before `now_ns`; 0 minutes: always."""
+    times = [stamp for stamp in tree.times() if stamp <= now_ns + _CLOCK_SKEW_NS]
+    return minutes <= 0 or now_ns - max(times, default=0) >= minutes * 60e9
 
 
 def join(folder: str, name: str) -> str:
