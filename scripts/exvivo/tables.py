@@ -64,6 +64,7 @@ CURVES = pa.schema(
     [
         ("screen", _TEXT),
         ("readout", _TEXT),
+        ("role", _TEXT),  # treatment, or titration (a control given as a dose series)
         ("treatment", _TEXT),
         ("addon", _TEXT),
         ("replicate", _COUNT),  # 0 for the fit over all replicates

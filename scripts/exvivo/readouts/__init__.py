@@ -1,0 +1,1 @@
+"""Readouts: one number per well, whatever measured it (DESIGN.md, section 1)."""

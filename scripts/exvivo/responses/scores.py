@@ -1,0 +1,234 @@
+"""Scores of a screen: one row per drug and readout, made from its curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from exvivo.errors import ScoringError, StoreError
+from exvivo.responses.concentrations import ic50_text
+from exvivo.responses.curve import PARAMETERS, evaluate, inverse, signed_slope
+from exvivo.responses.dss import Threshold, activity_threshold, dss_types
+from exvivo.responses.fit import ALL_REPLICATES
+
+Array = NDArray[np.float64]
+
+IMIN_FLOOR, IMAX_CEILING = -10.0, 110.0  # of the exported asymptotes, percent (iTReX)
+DRUG = ["screen", "readout", "treatment", "addon"]
+_FITTED = [
+    "dss_asym",
+    "dss_asym_adj",
+    "dss1",
+    "dss2",
+    "dss3",
+    "control_dss",
+    "sdss_asym",
+    "control_dss_adj",
+    "sdss_asym_adj",
+    "abs_ic25",
+    "abs_ic50",
+    "abs_ic75",
+    "rel_ic50",
+    "slope",
+    "imin",
+    "imax",
+    "a_min",
+    "gof",
+    "min_concentration",
+    "max_concentration",
+]
+_COUNTS = ["n_doses", "n_replicates"]
+
+
+def score(
+    curves: pd.DataFrame,
+    responses: pd.DataFrame,
+    *,
+    threshold: Threshold = "variable",
+    hit: float = 10.0,
+    reference: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Score every treatment of a screen.
+
+    Args:
+        curves: `exvivo.tables.CURVES`.
+        responses: `exvivo.tables.RESPONSES` that the curves were fitted to.
+        threshold: activity threshold in percent, or `variable` (10 % of Imax, as published).
+        hit: a drug is a hit if its DSS_asym is greater.
+        reference: mean scores of healthy controls (see `read_reference`), for sDSS of single drugs.
+
+    Returns:
+        A frame of `scores_schema`, per readout from the highest DSS_asym down. Scores of curves that failed
+        are missing. `hit_published` is DSS_asym > hit and nothing else; `hit` also needs a sound curve.
+
+    """
+    doses = _tested_doses(responses)
+    treated = curves[(curves["role"] == "treatment") & (curves["replicate"] == ALL_REPLICATES)]
+    frame = treated[[*DRUG, "status", "reason", "n_doses"]].reset_index(drop=True)
+    values = _values(treated, threshold)
+    frame = pd.concat([frame, values], axis=1)
+    frame = _add_reference(frame, reference)
+    frame["rel_ic50_text"] = [ic50_text(*row) for row in _ic50_rows(frame)]
+    frame = _add_inhibition(frame, treated, doses)
+    frame = _add_replicates(frame, curves, threshold)
+    frame["n_replicates"] = _count_replicates(frame, responses)
+    frame["hit_published"] = frame["dss_asym"] > hit
+    frame["hit"] = frame["hit_published"] & (frame["status"] == "ok")
+    frame["rank"] = frame.groupby(["screen", "readout"])["dss_asym"].rank(ascending=False)
+    order = list(dict.fromkeys(frame["readout"]))
+    frame["order"] = frame["readout"].map(order.index)
+    frame = frame.sort_values(["order", "rank", "treatment", "addon"], na_position="last")
+    return frame[scores_schema(frame.columns).names].reset_index(drop=True)
+
+
+def scores_schema(columns: pd.Index | list[str]) -> pa.Schema:
+    """Schema of a scores table that has these columns: the numbers of doses and replicates vary."""
+
+    def numbered(prefix: str) -> list[str]:
+        found = [c for c in columns if c.startswith(prefix) and c[len(prefix) :].isdigit()]
+        return sorted(found, key=lambda name: int(name[len(prefix) :]))
+
+    numbers = [*_FITTED, *numbered("pi"), *numbered("dss_asym_rep")]
+    return pa.schema(
+        [(name, pa.string()) for name in DRUG]
+        + [("rank", pa.float64()), ("hit", pa.bool_()), ("hit_published", pa.bool_())]
+        + [("status", pa.string()), ("reason", pa.string()), ("rel_ic50_text", pa.string())]
+        + [(name, pa.int64()) for name in _COUNTS]
+        + [(name, pa.float64()) for name in numbers]
+    )
+
+
+def read_reference(path: Path | str) -> pd.DataFrame:
+    """Read mean scores of healthy controls: CSV or TSV with Drug.Name, mean_DSS and perhaps mean_DSS_adj.
+
+    Returns treatment, control_dss, control_dss_adj. Raises `ScoringError` if a column is missing, a number
+    is none, or a drug occurs twice.
+    """
+    try:
+        frame = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False)
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise StoreError("cannot read the reference", found=str(error), where=str(path)) from error
+    expected = "columns Drug.Name, mean_DSS and perhaps mean_DSS_adj"
+    if not {"Drug.Name", "mean_DSS"} <= set(frame.columns):
+        found = ", ".join(frame.columns)
+        raise ScoringError("a column is missing", expected=expected, found=found, where=str(path))
+    doubled = frame["Drug.Name"][frame["Drug.Name"].duplicated()]
+    if len(doubled):
+        found = ", ".join(doubled)
+        raise ScoringError(
+            "drugs occur twice", expected="each drug once", found=found, where=str(path)
+        )
+    if "mean_DSS_adj" not in frame:
+        frame["mean_DSS_adj"] = ""
+    try:
+        numbers = frame[["mean_DSS", "mean_DSS_adj"]].replace({"": np.nan, "NA": np.nan})
+        numbers = numbers.astype("float64")
+    except ValueError as error:
+        raise ScoringError(
+            "not a number", expected=expected, found=str(error), where=str(path)
+        ) from error
+    return pd.DataFrame(
+        {
+            "treatment": frame["Drug.Name"],
+            "control_dss": numbers["mean_DSS"],
+            "control_dss_adj": numbers["mean_DSS_adj"],
+        }
+    )
+
+
+def _values(curves: pd.DataFrame, threshold: Threshold) -> pd.DataFrame:
+    """The numbers of each curve that follow from its parameters, as iTReX exports them."""
+    parameters = curves[list(PARAMETERS)].to_numpy(dtype=float)
+    low, high = (
+        np.log10(curves[name].to_numpy(dtype=float))
+        for name in ("min_concentration", "max_concentration")
+    )
+    types = dss_types(parameters, low, high, threshold)
+    bounds = 100.0 * np.sort(parameters[:, :2], axis=1)
+    imin, imax = np.maximum(bounds[:, 0], IMIN_FLOOR), np.minimum(bounds[:, 1], IMAX_CEILING)
+    gof = curves["gof"].to_numpy(dtype=float)
+    targets = {"abs_ic25": 0.25, "abs_ic50": 0.5, "abs_ic75": 0.75, "rel_ic50": (imin + imax) / 200}
+    doses = {
+        name: inverse(parameters, np.broadcast_to(target, imin.shape), low, high)
+        for name, target in targets.items()
+    }
+    return pd.DataFrame(
+        {
+            "dss_asym": types[:, 0] / 2,
+            "dss_asym_adj": types[:, 0] / 2 * gof,
+            **{f"dss{i + 1}": types[:, i] for i in range(3)},
+            **doses,
+            "slope": signed_slope(parameters),
+            "imin": imin,
+            "imax": imax,
+            "a_min": activity_threshold(parameters, threshold),
+            "gof": gof,
+            "min_concentration": curves["min_concentration"].to_numpy(),
+            "max_concentration": curves["max_concentration"].to_numpy(),
+        }
+    )
+
+
+def _add_reference(frame: pd.DataFrame, reference: pd.DataFrame | None) -> pd.DataFrame:
+    """sDSS: score minus the mean of the healthy controls, by exact name; missing where there is none."""
+    if reference is None:
+        frame = frame.assign(control_dss=np.nan, control_dss_adj=np.nan)
+    else:
+        frame = frame.merge(reference, on="treatment", how="left")
+        combination = frame["addon"] != ""
+        frame.loc[combination, ["control_dss", "control_dss_adj"]] = np.nan
+    frame["sdss_asym"] = frame["dss_asym"] - frame["control_dss"]
+    frame["sdss_asym_adj"] = frame["dss_asym_adj"] - frame["control_dss_adj"]
+    return frame
+
+
+def _ic50_rows(frame: pd.DataFrame) -> zip:
+    columns = ["status", "rel_ic50", "min_concentration", "max_concentration"]
+    return zip(*(frame[name] for name in columns), strict=True)
+
+
+def _tested_doses(responses: pd.DataFrame) -> dict[tuple, dict[float, bool]]:
+    """For each drug its doses in the layout, in order, and whether any well of it was used."""
+    treated = responses[responses["role"] == "treatment"]
+    used = treated.groupby([*DRUG, "concentration"])["used"].any()
+    doses: dict[tuple, dict[float, bool]] = {}
+    for (*drug, dose), measured in used.items():
+        doses.setdefault(tuple(drug), {})[dose] = bool(measured)
+    return doses
+
+
+def _add_inhibition(
+    frame: pd.DataFrame, curves: pd.DataFrame, doses: dict[tuple, dict[float, bool]]
+) -> pd.DataFrame:
+    """pi1, pi2, …: fitted inhibition in percent at each dose; missing where no well of it was measured."""
+    count = max((len(found) for found in doses.values()), default=0)
+    inhibition = np.full((len(frame), count), np.nan)
+    parameters = curves[list(PARAMETERS)].to_numpy(dtype=float)
+    for i, drug in enumerate(frame[DRUG].itertuples(index=False, name=None)):
+        tested = doses[drug]
+        fitted = 100.0 * evaluate(parameters[i], np.log10(list(tested)))
+        inhibition[i, : len(tested)] = np.where(list(tested.values()), fitted, np.nan)
+    names = [f"pi{i + 1}" for i in range(count)]
+    return pd.concat([frame, pd.DataFrame(inhibition, columns=names)], axis=1)
+
+
+def _add_replicates(
+    frame: pd.DataFrame, curves: pd.DataFrame, threshold: Threshold
+) -> pd.DataFrame:
+    """dss_asym_rep1, …: the score of each replicate's own curve."""
+    single = curves[(curves["role"] == "treatment") & (curves["replicate"] != ALL_REPLICATES)]
+    single = single.reset_index(drop=True)
+    scores = single[[*DRUG, "replicate"]].assign(dss=_values(single, threshold)["dss_asym"])
+    wide = scores.pivot(index=DRUG, columns="replicate", values="dss")
+    wide.columns = [f"dss_asym_rep{number}" for number in wide.columns]
+    return frame.merge(wide.reset_index(), on=DRUG, how="left")
+
+
+def _count_replicates(frame: pd.DataFrame, responses: pd.DataFrame) -> Array:
+    used = responses[responses["used"] & (responses["role"] == "treatment")]
+    counts = used.groupby(DRUG)["replicate"].nunique()
+    return counts.reindex(pd.MultiIndex.from_frame(frame[DRUG]), fill_value=0).to_numpy()
