@@ -139,6 +139,7 @@ class Instrument(ABC):
         """
         listing = self.parse(tree)
         listing.problems += [_not_listed(path, why) for path, why in tree.refused()]
+        listing.problems += _case_doubles(tree)
         return listing
 
     @abstractmethod
@@ -162,6 +163,25 @@ def _not_listed(path: str, why: str) -> Reason:
         where=path,
         hint="images behind it are not used",
     )
+
+
+def _case_doubles(tree: Tree) -> list[Reason]:
+    """Report names that differ in case only: on Windows they would be one file."""
+    paths: dict[str, list[str]] = {}
+    for path in tree.stats():
+        paths.setdefault(path.casefold(), []).append(path)
+    doubles = [" and ".join(sorted(same)) for same in paths.values() if len(same) > 1]
+    if not doubles:
+        return []
+    return [
+        Reason(
+            "case_doubles",
+            "warning",
+            found=f"{len(doubles)} pair(s) of files, such as {min(doubles)}",
+            expected="names that differ in more than upper and lower case",
+            hint="one of them is probably a copy: remove it",
+        )
+    ]
 
 
 @dataclass(slots=True)

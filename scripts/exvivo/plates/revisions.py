@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from exvivo.plates.tree import FileStat
 
 HASHES = "hashes.tsv"  # written by the projection: path, bytes, sha256
 ADMISSION = "admission.json"
+
+_THREADS = 4
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +33,14 @@ class Revisions:
 
     def __init__(self, folder: Path, out: Path, old: Fingerprint | None, cache: ScanCache):
         self.folder, self.out, self.cache = folder, out, cache
+        self._digests: dict[str, str] = {}
         self.had_memory = bool(cache.files)
         if old is not None and not self.had_memory:
             self._remember_from(old)
 
     def apply(self, files: list[RawFile], stats: dict[str, FileStat]) -> list[RawFile]:
         """Return `files` with their revisions, and remember them."""
+        self._hash_ahead([f for f in files if self._touched(f.path, stats[f.path], f.well)])
         return [
             file if not revision else _with(file, revision)
             for file in files
@@ -61,17 +66,39 @@ class Revisions:
         known.bytes, known.mtime_ns = stat.bytes, stat.mtime_ns
         return known.revision
 
+    def _touched(self, path: str, stat: FileStat, well: str) -> bool:
+        """Whether a file's time changed, its size did not, and its content matters."""
+        known = self.cache.files.get(path)
+        if known is None or known.bytes != stat.bytes or known.mtime_ns == stat.mtime_ns:
+            return False
+        return path in self._hashes or self._distrusted(well)
+
     def _compare(self, path: str, known: Known, well: str | None) -> None:
         """Raise the revision if the content differs from what was used."""
-        recorded = self._hashes.get(path, "") if well else known.sha256
-        if not recorded and (well is None or not self._distrusted(well)):
+        if well is None:
+            digest = self._digest(path)
+            changed, known.sha256 = digest != known.sha256 != "", digest
+            known.revision += changed
+            return
+        recorded = self._hashes.get(path, "")
+        if not recorded and not self._distrusted(well):
             return
         digest = self._digest(path)
         if digest != recorded and digest != known.sha256:
             known.revision, known.sha256 = known.revision + 1, digest
             log.info("%s: changed in place", path)
 
+    def _hash_ahead(self, files: list[RawFile]) -> None:
+        """Hash many files at once: a plate restored from an archive has new times throughout."""
+        if len(files) > 1:
+            log.info("%d files have a new time and their old size: comparing hashes", len(files))
+        with ThreadPoolExecutor(_THREADS) as pool:
+            paths = [file.path for file in files]
+            self._digests |= zip(paths, pool.map(self._digest, paths), strict=True)
+
     def _digest(self, path: str) -> str:
+        if path in self._digests:
+            return self._digests[path]
         try:
             return digest_file(self.folder / path)
         except OSError as error:

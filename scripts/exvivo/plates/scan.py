@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from exvivo.errors import ExvivoError, StoreError
 from exvivo.files import write_text
 from exvivo.plates.base import (
+    IMAGE_NAME,
     Fingerprint,
     Instrument,
     Listing,
@@ -65,7 +68,7 @@ def scan_plate(
     cache = cache or ScanCache(key)
     cache.load_files(out)
     tree, listing = _list(folder, instrument, cache if quiet and not full else None)
-    if not listing.files and old is not None and old.files and projected(out):
+    if _vanished(tree) and old is not None and old.files and projected(out):
         _keep(plate, cache, out, "raw files are no longer there; what was made of them stays valid")
         return False
     new = _fingerprint(listing, tree, Revisions(folder, out, old, cache))
@@ -84,6 +87,32 @@ def scan_plate(
         cache.remember(tree, now_ns)
     cache.save(out)
     return changed
+
+
+def scan_plates(
+    plates: Iterable[tuple[str, Path, Instrument, Path]],
+    *,
+    full: bool = False,
+    settle_minutes: float = 30,
+    threads: int = 8,
+) -> list[str]:
+    """Scan many plates at once, each given as `scan_plate`'s plate, folder, instrument, out.
+
+    Returns the ids of the plates whose fingerprint was written. A plate whose scan fails is logged, and the
+    others go on.
+    """
+
+    def scan(job: tuple[str, Path, Instrument, Path]) -> bool:
+        try:
+            return scan_plate(*job, full=full, settle_minutes=settle_minutes)
+        except (OSError, ExvivoError) as error:
+            log.error("plate %s: the scan failed: %s", job[0], error)
+            return False
+
+    jobs = list(plates)
+    with ThreadPoolExecutor(threads) as pool:
+        written = list(pool.map(scan, jobs))
+    return [job[0] for job, changed in zip(jobs, written, strict=True) if changed]
 
 
 def _list(
@@ -120,6 +149,10 @@ def _settled(
     if old is not None and old.settled and (old.files, old.indexes) == (new.files, new.indexes):
         return True
     return at_rest(tree, now_ns, minutes)
+
+
+def _vanished(tree: Tree | None) -> bool:
+    return tree is None or not any(IMAGE_NAME.search(name) for _, name, _ in tree.files())
 
 
 def _only_lost(old: Fingerprint | None, new: Fingerprint) -> bool:

@@ -123,7 +123,10 @@ class _Reader:
                 expected=f"at least {offset + count:,} bytes, by the file's own directory",
             )
         self.handle.seek(offset)
-        return self.handle.read(count)
+        content = self.handle.read(count)
+        if len(content) < count:  # the file has just become shorter
+            raise TiffFault("truncated", found="a file that shrinks", expected="a file at rest")
+        return content
 
     def unpack(self, layout: str, offset: int) -> tuple[int, ...]:
         layout = self.order + layout
