@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from exvivo.files import digest_bytes, digest_file, write_text
-from exvivo.sheets import Plate, Sheets
+from exvivo.sheets import Plate, Sheets, contrast_of
 
 READER = "reader"
 VIABILITY = {f"viability_phase{phase}": phase for phase in (1, 2, 3)}
+_TRAINING_READOUT = "viability_phase1"
 NOT_READABLE = "layout not readable"
 
 
@@ -156,6 +157,32 @@ def model_files(sheets: Sheets, screen: str, suffix: str) -> list[str]:
     return [model.removesuffix(".safetensors") + suffix for model in models]
 
 
+def measured_wells(sheets: Sheets, screen: str) -> list[str]:
+    """For each plate of a screen the table that says which wells have an image or a value."""
+    imaged = [
+        f"results/plates/{p}/readouts/mean_of_stack.parquet" for p in imaged_ids(sheets, screen)
+    ]
+    return imaged + [
+        f"results/plates/{plate.plate}/readouts/{plate.readout}.parquet"
+        for plate in _plates(sheets, screen, reader=True)
+    ]
+
+
+def contrasts(sheets: Sheets, config: dict[str, Any], screen: str) -> dict[str, Any]:
+    """The contrast of each readout of a screen; a training screen has that of phase I."""
+    names = sheets.screens[screen].readouts or (_TRAINING_READOUT,)
+    return {name: contrast_of(config, name) for name in names}
+
+
+def plates_of_readouts(sheets: Sheets, screen: str) -> dict[str, list[str]]:
+    """The plates that each readout of a screen is measured on."""
+    read: dict[str, list[str]] = {}
+    for plate in _plates(sheets, screen, reader=True):
+        read.setdefault(plate.readout, []).append(plate.plate)
+    names = sheets.screens[screen].readouts or (_TRAINING_READOUT,)
+    return {name: read.get(name) or imaged_ids(sheets, screen) for name in names}
+
+
 def reference_file(sheets: Sheets, config: dict[str, Any], screen: str) -> list[str]:
     """Table of mean scores of healthy controls for the selective scores; the screen's own goes first."""
     reference = sheets.screens[screen].reference or config["scoring"]["reference"]
@@ -166,7 +193,7 @@ def training_settings(config: dict[str, Any], network: str) -> dict[str, Any]:
     """What of the configuration changes a trained model: a change here trains it again."""
     training = config["training"]
     settings = {name: training[name] for name in ("augmentation", "seed", "epoch")}
-    return settings | {"overrides": training["recipes"].get(network) or {}}
+    return settings | {"recipes": {network: training["recipes"].get(network) or {}}}
 
 
 def training_threads(config: dict[str, Any]) -> int:
@@ -205,11 +232,12 @@ def training_wells_digest(
     from exvivo.sheets.layouts import screen_layout, selection_digest
 
     plates = [sheets.plates[plate] for plate in imaged_ids(sheets, screen)]
+    kind = "phase3" if duplicates else "phase2"
     try:
-        layout = screen_layout(plates, Path.cwd())
+        layout = screen_layout(plates, Path.cwd(), pseudonym_pattern=config["pseudonym_pattern"])
+        return selection_digest(layout, kind, contrast_of(config, f"viability_{kind}"))
     except (ExvivoError, OSError):
         return NOT_READABLE  # check_screen says why and holds the screen
-    return selection_digest(layout, config["readouts"], duplicates=duplicates)
 
 
 def scan(sheets: Sheets, config: dict[str, Any], results: Path, *, full: bool = False) -> list[str]:

@@ -69,6 +69,18 @@ def plates_for_layout(wildcards):
     return targets.plates_for_layout(sheets, wildcards.screen)
 
 
+def measured_wells(wildcards):
+    return targets.measured_wells(sheets, wildcards.screen)
+
+
+def contrasts(wildcards):
+    return targets.contrasts(sheets, config, wildcards.screen)
+
+
+def plates_of_readouts(wildcards):
+    return targets.plates_of_readouts(sheets, wildcards.screen)
+
+
 def reference_file(wildcards):
     return targets.reference_file(sheets, config, wildcards.screen)
 

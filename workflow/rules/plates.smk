@@ -61,21 +61,46 @@ rule project_plate:
         "../../scripts/project_plate.py"
 
 
-rule read_plate_reader:
+rule admit_plate_reader:
     input:
         fingerprint="results/plates/{plate}/fingerprint.tsv",
     output:
         admission="results/plates/{plate}/admission.json",
+    log:
+        "logs/plates/{plate}/admit_plate_reader.log",
+    benchmark:
+        "results/benchmarks/plates/{plate}/admit_plate_reader.tsv"
+    conda:
+        "../../envs/score.yaml"
+    wildcard_constraints:
+        plate=targets.alternatives(targets.reader_ids(sheets)),
+    threads: 1
+    resources:
+        mem_mb=times_attempt(1000),
+        runtime=times_attempt(5),
+    params:
+        file=of_plate("folder"),
+        layout_plate=of_plate("layout_plate"),
+        code=code_digest("admit_plate_reader.py"),
+    script:
+        "../../scripts/admit_plate_reader.py"
+
+
+rule read_plate_reader:
+    input:
+        fingerprint="results/plates/{plate}/fingerprint.tsv",
+        admission="results/plates/{plate}/admission.json",
+    output:
         readout="results/plates/{plate}/readouts/{readout}.parquet",
     log:
         "logs/plates/{plate}/read_plate_reader_{readout}.log",
     benchmark:
         "results/benchmarks/plates/{plate}/read_plate_reader_{readout}.tsv"
+    conda:
+        "../../envs/score.yaml"
     wildcard_constraints:
         plate=targets.alternatives(targets.reader_ids(sheets)),
         readout=targets.alternatives(targets.reader_readouts(sheets)),
-    conda:
-        "../../envs/score.yaml"
     threads: 1
     resources:
         mem_mb=times_attempt(1000),

@@ -30,8 +30,8 @@ rule score_screen:
         runtime=times_attempt(15),
     params:
         screen="{screen}",
-        readouts=screen_setting("readouts"),
-        contrasts=lookup(within=config, dpath="readouts"),
+        contrasts=contrasts,
+        plates_of=plates_of_readouts,
         scoring=lookup(within=config, dpath="scoring"),
         code=code_digest("score_screen.py"),
     script:
@@ -109,8 +109,10 @@ rule report_screen:
     params:
         screen="{screen}",
         sample=screen_setting("sample"),
+        network=screen_setting("network"),
+        drugs=lookup(within=config, dpath="drugs"),
         headline=headline,
-        contrasts=lookup(within=config, dpath="readouts"),
+        contrasts=contrasts,
         scoring=lookup(within=config, dpath="scoring"),
         report=lookup(within=config, dpath="report"),
         code=code_digest("report_screen.py"),

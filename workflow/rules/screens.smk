@@ -8,6 +8,7 @@ rule check_screen:
         layouts=layout_files,
         admissions=of_plates("results/plates/{plate}/admission.json"),
         wells=of_imaged_plates("results/plates/{plate}/wells.done.json"),
+        readouts=measured_wells,
     output:
         layout="results/screens/{screen}/layout.parquet",
         admission="results/screens/{screen}/admission.json",
@@ -23,8 +24,9 @@ rule check_screen:
         runtime=times_attempt(5),
     params:
         plates=plates_for_layout,
-        contrasts=lookup(within=config, dpath="readouts"),
-        readouts=screen_setting("readouts"),
+        contrasts=contrasts,
+        plates_of=plates_of_readouts,
+        pseudonym_pattern=lookup(within=config, dpath="pseudonym_pattern"),
         min_controls=lookup(within=config, dpath="quality/min_controls"),
         code=code_digest("check_screen.py"),
     script:

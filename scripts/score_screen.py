@@ -1,0 +1,76 @@
+"""Normalise the readouts of a screen, fit dose–response curves, and score every drug.
+
+Outputs
+    `responses` (Parquet)   one row per readout and well: value, viability (fraction, not clipped), flag, used
+    `curves` (Parquet)      one row per readout, drug and replicate (0: all): parameters, status, goodness of fit
+    `scores` (TSV)          one row per readout and drug: DSS_asym and other scores, IC values (nM), status, hit, rank
+All without rows where the screen cannot be scored; its admission.json says why.
+"""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from exvivo.files import read_json
+from exvivo.log import start_script
+from exvivo.readiness import READY
+from exvivo.readouts import read_readout
+from exvivo.responses import build_responses, fit_curves, read_reference, score, scores_schema
+from exvivo.tables import CURVES, LAYOUT, RESPONSES, read_table, write_table
+
+log = logging.getLogger("score_screen")
+
+
+def main(
+    *,
+    screen,
+    layout,
+    admission,
+    files,
+    contrasts,
+    plates_of,
+    scoring,
+    reference,
+    responses,
+    curves,
+    scores,
+):
+    """Write responses, curves and scores of one screen; `files` are the tables of all its readouts."""
+    wells, parts = read_table(layout, LAYOUT), []
+    if read_json(admission)["verdict"] == READY:
+        for name, plates in plates_of.items():
+            values = pd.concat([read_readout(f) for f in files if Path(f).stem == name])
+            log.info("%s: %d wells on %d plates", name, len(values), len(plates))
+            own = wells[wells["plate"].isin(plates)]
+            how = {"screen": screen, "readout_name": name, "contrast": contrasts[name]}
+            parts.append(build_responses(own, values, **how))
+    joined = pd.concat(parts) if parts else RESPONSES.empty_table().to_pandas()
+    fits = fit_curves(joined, scoring["method"])
+    table = score(
+        fits,
+        joined,
+        threshold=scoring["threshold"],
+        hit=scoring["hit"],
+        reference=read_reference(reference) if reference else None,
+    )
+    write_table(joined, responses, RESPONSES)
+    write_table(fits, curves, CURVES)
+    write_table(table, scores, scores_schema(table))
+
+
+if __name__ == "__main__":
+    start_script(__file__, snakemake.log[0])
+    main(
+        screen=snakemake.params.screen,
+        layout=snakemake.input.layout,
+        admission=snakemake.input.admission,
+        files=snakemake.input.readouts,
+        contrasts=snakemake.params.contrasts,
+        plates_of=snakemake.params.plates_of,
+        scoring=snakemake.params.scoring,
+        reference=snakemake.input.get("reference"),
+        responses=snakemake.output.responses,
+        curves=snakemake.output.curves,
+        scores=snakemake.output.scores,
+    )

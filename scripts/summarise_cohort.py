@@ -1,0 +1,37 @@
+"""One line per open screen.
+
+Output `screens` (TSV): screen, verdict (`pass`, `hold`), reasons, headline, n_drugs, n_hits (empty on hold).
+"""
+
+import pandas as pd
+
+from exvivo.files import read_json, replacing
+from exvivo.log import start_script
+
+
+def main(*, names, verdicts, scores, screens):
+    """Write the table of screens."""
+    rows = [summarise(*row) for row in zip(names, verdicts, scores, strict=True)]
+    columns = ["screen", "verdict", "reasons", "headline", "n_drugs", "n_hits"]
+    with replacing(screens) as partial:
+        pd.DataFrame(rows, columns=columns).to_csv(partial, sep="\t", index=False)
+
+
+def summarise(name, verdict, scores):
+    """The line of one screen; a screen on hold has no number of hits."""
+    decision = read_json(verdict)
+    table = pd.read_csv(scores, sep="\t", dtype={"treatment": str}, keep_default_na=False)
+    own = table[table["readout"] == decision["headline"]]
+    hits = (own["hit"].astype(str) == "True").sum() if decision["verdict"] == "pass" else ""
+    reasons = "; ".join(map(str, decision["reasons"]))
+    return [name, decision["verdict"], reasons, decision["headline"], len(own), hits]
+
+
+if __name__ == "__main__":
+    start_script(__file__, snakemake.log[0])
+    main(
+        names=snakemake.params.screens,
+        verdicts=snakemake.input.verdicts,
+        scores=snakemake.input.scores,
+        screens=snakemake.output.screens,
+    )
