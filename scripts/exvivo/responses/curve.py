@@ -54,7 +54,7 @@ def inverse(parameters: Array, target: ArrayLike, min_x: ArrayLike, max_x: Array
     The published rules (nplr, called by iTReX): a target at or below the bottom is replaced by the smallest
     fitted value, one at or above the top by the largest; the dose may then lie outside the tested range. A
     curve whose top lies below its bottom takes the nearest of its 200 grid points. Missing where inhibition
-    falls with dose, and where the formula has no finite answer.
+    falls with dose, and (ours) where the formula answers 0 or infinity.
     """
     parameters = np.asarray(parameters, dtype=float)
     bottom, top, x_mid, slope, asymmetry = np.moveaxis(parameters, -1, 0)
@@ -68,4 +68,5 @@ def inverse(parameters: Array, target: ArrayLike, min_x: ArrayLike, max_x: Array
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = ((top - bottom) / (reached - bottom)) ** (1.0 / asymmetry)
         dose = 10.0 ** np.where(top < bottom, by_grid, x_mid - np.log10(ratio - 1.0) / slope)
-    return np.where((signed_slope(parameters) >= 0) & np.isfinite(dose), dose, np.nan)
+    sound = (signed_slope(parameters) >= 0) & np.isfinite(dose) & (dose > 0)
+    return np.where(sound, dose, np.nan)
