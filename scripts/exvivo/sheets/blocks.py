@@ -32,7 +32,7 @@ ATTRIBUTES = {
 
 def is_blocks(rows: list[Row]) -> bool:
     """Tell whether a file starts with a block: a line with a name, then a line of column numbers."""
-    return len(rows) > 2 and _columns(rows[0]) == 0 and _columns(rows[1]) > 0
+    return len(rows) > 2 and _columns(rows[0]) == 0 and _columns(rows[1]) >= 3
 
 
 def read_blocks(rows: list[Row], name: str, problems: list[Problem]) -> Content:

@@ -5,6 +5,7 @@ Standard library only.
 
 from __future__ import annotations
 
+import difflib
 import logging
 import re
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from decimal import Decimal
 
 from exvivo.errors import ExvivoError, Problem
 from exvivo.sheets.cells import Content, Entry
-from exvivo.sheets.names import parse_well, suggest, well_name
+from exvivo.sheets.names import parse_well, well_name
 from exvivo.sheets.values import (
     ROLE_WORDS,
     ROLES,
@@ -34,6 +35,8 @@ _DAMAGE_HINT = (
     "A spreadsheet program changed it, or the drug is known by a number only. Restore the name from its "
     "source, and set the column to text before opening the file again"
 )
+# In nM: a molecule in a swimming pool, and more than the 55 M of pure water.
+_SMALLEST, _LARGEST = 1e-12, 1e11
 _WHY_DOSE = "a number above 0, since the well has a treatment"
 
 
@@ -176,7 +179,7 @@ class _Reader:
             return None
         role = role_of(word)
         if role is None:
-            hint = suggest(squeeze(word), ROLE_WORDS, cutoff=0.75)
+            hint = _role_hint(word)
             if column == "well_type" and not hint:
                 return "other_control"
             expected = f"one of {', '.join(ROLES)}, or iTReX's words for them"
@@ -213,10 +216,26 @@ class _Reader:
             self.report(entry, "concentration", "0", _WHY_DOSE, hint)
         elif factor is not None:
             # Twelve digits: a workbook's 0.30000000000000004 and 0.3 are the same dose.
-            return float(f"{number * factor:.12g}")
+            dose = float(f"{number * factor:.12g}")
+            if number == 0 or _SMALLEST <= dose <= _LARGEST:
+                return dose
+            found = f"{entry.text('concentration')} {unit}"
+            self.report(
+                entry, "concentration", found, "what a solution can hold", "Is the unit right?"
+            )
         elif not (is_volume_share(unit) and not dosed):
             self.report(entry, "unit", f"the unit {unit!r}", "pM, nM, µM (or uM), mM or M")
         return None
+
+
+def _role_hint(word: str) -> str:
+    """Return advice for a word that is nearly a role's, or for `control`, which does not say which."""
+    if squeeze(word) in ("control", "controls", "ctrl", "con"):
+        return "Which one: negative_control, positive_control or other_control?"
+    # Short words differ too much by one letter; two letters exchanged are told by their anagram.
+    anagrams = [known for known in ROLE_WORDS if sorted(known) == sorted(squeeze(word))]
+    close = anagrams or difflib.get_close_matches(squeeze(word), ROLE_WORDS, n=1, cutoff=0.8)
+    return f"Did you mean {ROLE_WORDS[close[0]]!r}?" if close else ""
 
 
 def _unquoted(text: str) -> str:

@@ -20,7 +20,7 @@ from exvivo.sheets.blocks import is_blocks, read_blocks
 from exvivo.sheets.cells import read_cells, take_format
 from exvivo.sheets.interpret import Well, interpret
 from exvivo.sheets.longform import read_long
-from exvivo.sheets.names import parse_well
+from exvivo.sheets.names import parse_well, suggest
 from exvivo.sheets.registry import Plate, collapse
 from exvivo.sheets.schema import read_schema
 from exvivo.sheets.values import ROLES
@@ -125,6 +125,12 @@ def check_controls(
     """
     side = contrast_wells(layout, contrast)
     counts = side.groupby([layout["plate"], side], sort=False).size()
+    known = set(layout["treatment"]) - {""}
+    hints = {
+        name: suggest(wanted["treatment"], known)
+        for name, wanted in contrast.items()
+        if wanted.get("treatment") and wanted["treatment"] not in known
+    }
     problems = []
     for plate in layout["plate"].unique():
         for name in ("negative", "positive"):
@@ -133,7 +139,7 @@ def check_controls(
                 wanted = ", ".join(f"{k} {v}" for k, v in contrast[name].items() if v is not None)
                 expected = f"at least {min_controls} wells with {wanted}"
                 found = f"{count} {name} control well(s) on plate {plate}"
-                problems.append(Problem("layout", 0, "", found, expected))
+                problems.append(Problem("layout", 0, "", found, expected, hints.get(name, "")))
     return problems
 
 

@@ -18,6 +18,12 @@ def read_long(rows: list[Row], name: str, problems: list[Problem]) -> Content:
     Raises `SheetError` if the columns do not make a layout at all.
     """
     header, *body = rows
+    if header.cells[0].casefold().startswith("wells:"):
+        found, expected = (
+            "a cellHTS2 plate configuration, whose wells are patterns",
+            "a row per well",
+        )
+        raise SheetError([Problem(name, header.line, "", found, expected)])
     columns, unit = _read_header(header, name, problems)
     present = {column for column in columns if column}
     _check_columns(present, header, name, problems)

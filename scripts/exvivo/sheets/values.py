@@ -28,11 +28,13 @@ ROLE_WORDS = {
     "neg": "negative_control",
     "negative": "negative_control",
     "negcon": "negative_control",
+    "negcontrol": "negative_control",
     "dmso": "negative_control",
     "vehicle": "negative_control",
     "pos": "positive_control",
     "positive": "positive_control",
     "poscon": "positive_control",
+    "poscontrol": "positive_control",
     "therapy": "treatment",
     "sample": "treatment",
     "compound": "treatment",
@@ -75,17 +77,26 @@ _DATES = [
 ]
 _EXPONENT = re.compile(r"[+-]?\d+([.,]\d+)?e[+-]?\d+")
 _PLAIN = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)")
-_POINT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?")
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+_POINT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+", re.ASCII)
 _WITH_UNIT = re.compile(r"[+-]?[\d.,]+\s*[a-zµμ%/]+", re.IGNORECASE)
 # How sheets write "nothing here".
 _MISSING = {"", "na", "n/a", "nan", "none", "null", "-", "–", "."}
 
 
 def squeeze(word: str) -> str:
-    """Return `word` without case, spaces, hyphens and underscores: how names are compared."""
+    """Return `word` without case, spaces, hyphens and underscores: how words are looked up."""
     return re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", word).casefold())
+
+
+def spelling(name: str) -> str:
+    """Return what two spellings of one drug share: no case and no separators, except between digits.
+
+    `5-FU` and `5 fu` are one drug; `X1-11` and `X11-1` are two.
+    """
+    text = re.sub(r"(?<=\d)[\s_-]+(?=\d)", "|", unicodedata.normalize("NFKC", name).casefold())
+    return re.sub(r"[\s_-]+", "", text)
 
 
 def clean(cell: str) -> str:

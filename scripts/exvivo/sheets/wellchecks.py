@@ -11,7 +11,7 @@ from collections import Counter
 from exvivo.errors import Problem
 from exvivo.sheets.interpret import Well
 from exvivo.sheets.names import FORMATS, parse_well
-from exvivo.sheets.values import squeeze
+from exvivo.sheets.values import spelling
 
 
 def check_wells(
@@ -46,7 +46,7 @@ def _check_spellings(wells: list[Well], name: str, problems: list[Problem]) -> N
     spellings: dict[str, dict[str, list[int]]] = {}
     for well in wells:
         if well.treatment:
-            lines = spellings.setdefault(squeeze(well.treatment), {})
+            lines = spellings.setdefault(spelling(well.treatment), {})
             lines.setdefault(well.treatment, []).append(well.line)
     for variants in spellings.values():
         common, *others = sorted(variants, key=lambda text: -len(variants[text]))
