@@ -79,9 +79,7 @@ def _check_columns(present: set[str], header: Row, name: str, problems: list[Pro
     if not missing:
         return
     hint = ""
-    if header.cells[0].casefold().startswith("wells:"):
-        hint = "This is a cellHTS2 plate configuration, whose wells are patterns: write one row per well"
-    elif [cell for cell in header.cells if cell][:3] == ["1", "2", "3"]:
+    if [cell for cell in header.cells if cell][:3] == ["1", "2", "3"]:
         hint = (
             "In a block, the line above the column numbers names the attribute, such as treatment"
         )
