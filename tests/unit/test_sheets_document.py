@@ -60,6 +60,7 @@ def test_an_unknown_part_is_refused():
 def test_what_is_between_the_markers_is_replaced_and_nothing_else(tmp_path):
     path = tmp_path / "README.md"
     path.write_text("before\n<!-- made: drugs -->\nold\n<!-- end -->\nafter\n", encoding="utf-8")
+    assert document.README.is_file()
     command = [sys.executable, "-m", "exvivo.sheets.document", str(path)]
     subprocess.run(command, check=True)
     text = path.read_text(encoding="utf-8")

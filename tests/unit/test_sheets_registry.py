@@ -72,6 +72,7 @@ def test_good_sheets_become_plates_and_screens(facility):
     )
     assert [plate.plate for plate in sheets.plates_of("S01")] == ["S01_P1", "S01_P2", "S01_M1"]
     assert sheets.folder("S01_P1") == facility.root / "raw" / "S01_P1"
+    assert sheets.plates["S01_M1"].readout == "metabolic"
     assert (sheets.samples, sheets.drugs) == ({}, {})
 
 
@@ -102,6 +103,30 @@ def test_quotes_comments_empty_lines_spaces_and_missing_last_cells(facility):
     )
     sheets = read_sheets(facility.config, facility.root)
     assert sheets.screens["S01"].readouts == ("viability_phase2", "mean_of_stack", "metabolic")
+
+
+def test_a_missing_layout_can_be_left_to_its_screen(facility):
+    facility.plates[1] = facility.plates[1].replace("a.tsv", "none.tsv")
+    (problem,) = facility.problems()
+    assert (problem.row, problem.column) == (3, "layout")
+    sheets = read_sheets(facility.config, facility.root, layouts_must_exist=False)
+    assert sheets.plates["S01_P1"].layout == "config/layouts/none.tsv"
+
+
+def test_a_released_screen_needs_no_layout_and_no_reference(facility):
+    facility.plates[1] = facility.plates[1].replace("a.tsv", "none.tsv")
+    facility.screens[1] = facility.screens[1].replace("- -", "gone.tsv released")
+    assert facility.read().screens["S01"].status == "released"
+
+
+def test_a_missing_reference_is_told(facility):
+    facility.screens[1] = facility.screens[1].replace("- -", "healthy.tsv -")
+    facility.config = load_config({"scoring": {"reference": "other.tsv"}})
+    places = [(p.file, p.row, p.column, p.found) for p in facility.problems()]
+    assert places == [
+        ("config/screens.tsv", 3, "reference", "no file 'healthy.tsv'"),
+        ("config", 0, "scoring.reference", "no file 'other.tsv'"),
+    ]
 
 
 def test_a_layout_is_found_beside_the_sheet_or_in_the_working_directory(facility):

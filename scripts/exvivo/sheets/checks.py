@@ -16,7 +16,12 @@ Records = dict[str, "list[Record] | None"]
 
 
 def check_sheets(
-    records: Records, config: dict[str, Any], root: Path, problems: list[Problem]
+    records: Records,
+    config: dict[str, Any],
+    root: Path,
+    problems: list[Problem],
+    *,
+    layouts_must_exist: bool,
 ) -> None:
     """Add to `problems` every disagreement between the sheets.
 
@@ -33,7 +38,10 @@ def check_sheets(
     ):
         _check_unique(records[name] or [], key, config[name], problems)
     plates, screens = records["plates"] or [], records["screens"] or []
-    _check_plates(plates, config, root, problems)
+    _check_plates(plates, config, problems)
+    if layouts_must_exist:
+        _check_layouts(plates, screens, config["plates"], root, problems)
+    _check_references(screens, config, root, problems)
     _check_paths(plates, config["plates"], problems)
     if whole["screens"]:
         known = {record.values["screen"]: record.values["kind"] for record in screens}
@@ -69,19 +77,40 @@ def _check_known(
         problems.append(Problem(file, record.line, column, found, expected, suggest(value, known)))
 
 
-def _check_plates(
-    records: list[Record], config: dict[str, Any], root: Path, problems: list[Problem]
+def _check_layouts(
+    plates: list[Record], screens: list[Record], file: str, root: Path, problems: list[Problem]
 ) -> None:
-    file = config["plates"]
-    missing: set[str] = set()
-    for record in records:
-        instrument, layout, readout = (
-            record.values[key] for key in ("instrument", "layout", "readout")
-        )
-        if layout not in missing and not (root / layout).is_file():
-            missing.add(layout)
+    """Refuse layouts that are not there; a released screen is frozen and needs none."""
+    released = {r.values["screen"] for r in screens if r.values["status"] == "released"}
+    first: dict[str, Record] = {}
+    for record in plates:
+        if record.values["screen"] not in released:
+            first.setdefault(record.values["layout"], record)
+    for layout, record in first.items():
+        if not (root / layout).is_file():
             expected = "a file beside this sheet or in the working directory"
             problems.append(Problem(file, record.line, "layout", f"no file {layout!r}", expected))
+
+
+def _check_references(
+    screens: list[Record], config: dict[str, Any], root: Path, problems: list[Problem]
+) -> None:
+    named = [
+        (config["screens"], record.line, "reference", record.values["reference"])
+        for record in screens
+        if record.values["status"] != "released"
+    ]
+    named.append(("config", 0, "scoring.reference", config["scoring"]["reference"] or ""))
+    for file, line, column, reference in named:
+        if reference and not (root / reference).is_file():
+            expected = "a file, relative to the working directory"
+            problems.append(Problem(file, line, column, f"no file {reference!r}", expected))
+
+
+def _check_plates(records: list[Record], config: dict[str, Any], problems: list[Problem]) -> None:
+    file = config["plates"]
+    for record in records:
+        instrument, readout = record.values["instrument"], record.values["readout"]
         if instrument != "reader" and readout:
             expected = "nothing: only plates of instrument reader name their readout"
             problems.append(Problem(file, record.line, "readout", repr(readout), expected))

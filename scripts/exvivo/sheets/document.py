@@ -1,6 +1,6 @@
 """The reference in config/README.md, made from the schemas, so that it cannot say anything else.
 
-`make docs` (or `python -m exvivo.sheets.document config/README.md`) writes it again; a test compares.
+`make docs` (`python -m exvivo.sheets.document`) writes it again; a test compares.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 
 from exvivo.errors import ExvivoError
 from exvivo.files import write_text
-from exvivo.sheets.schema import read_schema, resolve
+from exvivo.sheets.schema import SCHEMAS, read_schema, resolve
 
+README = SCHEMAS.parents[1] / "config" / "README.md"
 SHEETS = ("plates", "screens", "samples", "drugs", "layouts")
 _MARKERS = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -132,10 +133,10 @@ def _escape(cell: str) -> str:
     return cell.replace("|", "\\|").replace("\n", " ")
 
 
-def main(path: str) -> None:
+def main(path: Path = README) -> None:
     """Write the made parts of the Markdown file at `path` again."""
-    write_text(path, render(Path(path).read_text(encoding="utf-8")))
+    write_text(path, render(path.read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*map(Path, sys.argv[1:2]))

@@ -5,13 +5,13 @@ Standard library and the schemas only, since every job of a workflow reads them 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 from exvivo.errors import Problem, SheetError
-from exvivo.sheets.checks import check_sheets, split_names
+from exvivo.sheets.checks import check_sheets, readout_of, split_names
 from exvivo.sheets.names import suggest
 from exvivo.sheets.schema import column_validator, describe, read_schema
 from exvivo.sheets.text import Row, read_rows
@@ -19,7 +19,10 @@ from exvivo.sheets.text import Row, read_rows
 
 @dataclass(frozen=True)
 class Plate:
-    """A row of plates.tsv. `path` is relative to `data_root`, `layout` to the working directory (posix)."""
+    """A row of plates.tsv. `path` is relative to `data_root`, `layout` to the working directory (posix).
+
+    `readout` is what a plate-reader file holds (`metabolic` where the sheet says nothing), else empty.
+    """
 
     plate: str
     screen: str
@@ -78,11 +81,13 @@ class Record:
     values: dict[str, str]
 
 
-def read_sheets(config: dict[str, Any], root: Path) -> Sheets:
+def read_sheets(config: dict[str, Any], root: Path, *, layouts_must_exist: bool = True) -> Sheets:
     """Read and check all sheets that a configuration names.
 
     `config` comes from `load_config`; `root` is the directory that its paths are relative to (Snakemake's
-    working directory). Raises `SheetError` with all problems of all sheets at once.
+    working directory). A layout file that is not there is a problem of the sheet, unless
+    `layouts_must_exist` is false: then `screen_layout` reports it, and it holds one screen only. Raises
+    `SheetError` with all problems of all sheets at once.
     """
     problems: list[Problem] = []
     records = {
@@ -92,11 +97,12 @@ def read_sheets(config: dict[str, Any], root: Path) -> Sheets:
         for name in ("plates", "screens", "samples", "drugs")
     }
     plates = _localise(records["plates"] or [], root, config["plates"])
-    check_sheets(records | {"plates": plates}, config, root, problems)
+    records["plates"] = plates
+    check_sheets(records, config, root, problems, layouts_must_exist=layouts_must_exist)
     if problems:
         raise SheetError(collapse(problems))
     return Sheets(
-        plates={r.values["plate"]: _build(Plate, r) for r in plates},
+        plates={r.values["plate"]: _build_plate(r) for r in plates},
         screens={r.values["screen"]: _build_screen(r) for r in records["screens"] or []},
         samples={r.values["sample"]: r.values for r in records["samples"] or []},
         drugs={r.values["drug"]: r.values for r in records["drugs"] or []},
@@ -234,13 +240,11 @@ def _localise(records: list[Record], root: Path, sheet: str) -> list[Record]:
     ]
 
 
-Kind = TypeVar("Kind")
-
-
-def _build(kind: type[Kind], record: Record) -> Kind:
-    return kind(**{f.name: record.values[f.name] for f in fields(kind)})  # type: ignore[arg-type]
+def _build_plate(record: Record) -> Plate:
+    reader = record.values["instrument"] == "reader"
+    return Plate(**record.values | {"readout": readout_of(record.values) if reader else ""})
 
 
 def _build_screen(record: Record) -> Screen:
     values = record.values | {"readouts": split_names(record.values["readouts"])}
-    return Screen(**values)  # type: ignore[arg-type]
+    return Screen(**values)
