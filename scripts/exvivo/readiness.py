@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from exvivo import targets
@@ -121,12 +122,12 @@ def check_contrasts(
 
     `contrasts` and `plates_of` by readout; damaged wells do not count.
     """
-    layout = result.layout
     damaged = {(plate, well) for plate, e in result.plates.items() for well in e["damaged"]}
-    usable = [pair not in damaged for pair in zip(layout["plate"], layout["well"], strict=True)]
+    keys = zip(result.layout["plate"], result.layout["well"], strict=True)
+    layout = result.layout[np.array([key not in damaged for key in keys], dtype=bool)]
     said: set[str] = set()
     for readout, plates in plates_of.items():
-        own = layout[usable & layout["plate"].isin(plates)] if len(layout) else layout
+        own = layout[layout["plate"].isin(plates)]
         try:
             problems = check_controls(own, contrasts[readout], min_controls)
         except ExvivoError as error:

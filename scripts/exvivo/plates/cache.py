@@ -7,13 +7,12 @@ Two files, because a thousand plates are asked at every start of the workflow an
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exvivo.errors import PlateError, StoreError
+from exvivo.errors import StoreError
 from exvivo.files import digest_bytes, read_json, write_text
-from exvivo.plates.tree import FileStat, Folder, Tree, join, list_folder
+from exvivo.plates.tree import FileStat, Folder, Tree, walk
 
 HEAD, FILES = "scan.json", "scan_files.json"
 VERSION = 1  # raise it when an instrument reads the same files differently: all plates are then listed anew
@@ -130,30 +129,14 @@ def unchanged(folder: Path, cache: ScanCache) -> bool:
 
 
 def quick_walk(root: Path, cache: ScanCache) -> Tree:
-    """List only the folders whose time changed, and the folders new to the plate.
+    """List only the folders whose time changed, and the folders new to the plate. Raises as `walk` does."""
 
-    Raises `PlateError` if `root` has vanished meanwhile.
-    """
-    home = os.path.realpath(root)
-    tree, waiting = Tree(root, {}), [""]
-    try:
-        while waiting:
-            path = waiting.pop()
-            known = cache.listings.get(path)
-            if known is None or cache.folders.get(path) != (root / path).stat().st_mtime_ns:
-                known = list_folder(root, path, home)
-            tree.folders[path] = known
-            waiting += [join(path, name) for name in known.folders]
-    except OSError as error:
-        raise PlateError(
-            "the plate's folder changes while it is listed",
-            expected="a folder at rest",
-            found=str(error.strerror),
-            where=root.name,
-            hint="scan again",
-        ) from error
-    return tree
+    def reuse(path: str) -> Folder | None:
+        same = cache.folders.get(path) == (root / path).stat().st_mtime_ns
+        return cache.listings.get(path) if same else None
+
+    return walk(root, reuse)
 
 
 def _unsure(folder: Folder, now_ns: int) -> bool:
-    return "." in folder.refused or now_ns - max(folder.mtime_ns, folder.ctime_ns) < RACY_NS
+    return now_ns - max(folder.mtime_ns, folder.ctime_ns) < RACY_NS

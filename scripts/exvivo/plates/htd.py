@@ -23,6 +23,8 @@ def read_htd(path: Path, *, source: str) -> Expectation:
     """
     values = _read_values(path, source)
     rows, columns = _number(values, "YWells", source), _number(values, "XWells", source)
+    if rows > 32 or columns > 48:
+        raise _damaged(source, f"{rows} × {columns} wells", "at most 32 × 48, a 1,536-well plate")
     wells = [
         well_name(row, column)
         for row in range(rows)
@@ -58,9 +60,12 @@ def _read_values(path: Path, source: str) -> Values:
     lines = content.decode("latin-1").replace("\0", "").splitlines()
     rows = csv.reader(lines, skipinitialspace=True)
     values: Values = {}
-    for row in rows:
-        if row and row[0].strip():
-            values.setdefault(row[0].strip(), [cell.strip() for cell in row[1:]])
+    try:
+        for row in rows:
+            if row and row[0].strip():
+                values.setdefault(row[0].strip(), [cell.strip() for cell in row[1:]])
+    except csv.Error as error:
+        raise _damaged(source, str(error), "lines of comma-separated values") from error
     return values
 
 

@@ -27,7 +27,7 @@ _GUID = re.compile(r"_?\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?$", re.I
 _THUMB = re.compile(r"_thumb\d*$", re.IGNORECASE)
 # The shortest beginning, or the wave of `P_B02_w1` would be taken for well W01.
 _NAME = re.compile(
-    r"(?:.*?_)?(?P<well>[a-z]{1,2}\d{1,2})(?:_s(?P<site>\d{1,4}))?(?:_w(?P<wave>\d{1,2}))?(?:_t(?P<time>\d{1,5}))?",
+    r"(?:.*?_)??(?P<well>[a-z]{1,2}\d{1,2})(?:_s(?P<site>\d{1,4}))?(?:_w(?P<wave>\d{1,2}))?(?:_t(?P<time>\d{1,5}))?",
     re.IGNORECASE,
 )
 _ZSTEP = re.compile(r"zstep_?(\d{1,4})", re.IGNORECASE)
@@ -49,7 +49,7 @@ class ImageXpress(Instrument):
     def parse(self, tree: Tree) -> Listing:
         """Tell what each file of `tree` is, by its folder and name alone."""
         listing = Listing()
-        stacks = {stack for path in tree.folders for stack, step in [_split_step(path)] if step}
+        stacks = _above_stacks(tree)
         times: dict[int, str] = {}
         for folder, name, stat in tree.files():
             path = join(folder, name)
@@ -105,10 +105,22 @@ def _split_step(folder: str) -> tuple[str, int | None]:
     return (parent, int(match[1])) if match else (folder, None)
 
 
-def _plane(folder: str, stacks: set[str]) -> int:
-    parent, step = _split_step(folder)
+def _above_stacks(tree: Tree) -> set[str]:
+    """Return the folders above any ZStep folder (but ZStep_0) that holds images."""
+    above: set[str] = set()
+    for path, folder in tree.folders.items():
+        _, step = _split_step(path)
+        if step and any(IMAGE_NAME.search(name) for name in folder.files):
+            while path:
+                path = path.rpartition("/")[0]
+                above.add(path)
+    return above
+
+
+def _plane(folder: str, above_stacks: set[str]) -> int:
+    _, step = _split_step(folder)
     if step is None:
-        return PROJECTION if parent in stacks else 0
+        return PROJECTION if folder in above_stacks else 0
     return step - 1  # ZStep_0 becomes -1, which is PROJECTION
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,7 +56,7 @@ class Tree:
         """Yield relative path and reason of everything that was not looked at."""
         for path in sorted(self.folders):
             for name, reason in sorted(self.folders[path].refused.items()):
-                yield join(path, name), reason
+                yield path if name == "." else join(path, name), reason
 
     def stats(self) -> dict[str, FileStat]:
         """Return the stat of every file by its relative path."""
@@ -85,26 +85,28 @@ def join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def walk(root: Path | str) -> Tree:
+def walk(root: Path | str, reuse: Callable[[str], Folder | None] | None = None) -> Tree:
     """List the plate at `root`, folder by folder, following no link that leaves it.
 
-    Raises `PlateError` if `root` is missing or not a folder, or is far larger than a plate can be.
+    `reuse` may return an earlier listing of a folder, by its relative path, that still holds.
+
+    Raises `PlateError` if `root` is missing, no folder or unreadable, or is far larger than a plate can be.
     """
     root = Path(root)
-    if not root.is_dir():
-        raise PlateError(
-            "folder not found",
-            expected="the plate's folder as the instrument wrote it",
-            found="a file" if root.exists() else "nothing",
-            where=root.name,
-            hint="check column 'path' of plates.tsv and 'data_root' of the configuration",
-        )
-    tree = Tree(root, {})
     home = os.path.realpath(root)
+    tree = Tree(root, {})
     waiting, count = [""], 0
     while waiting:
         path = waiting.pop()
-        folder = tree.folders[path] = list_folder(root, path, home)
+        try:
+            folder = (reuse(path) if reuse else None) or list_folder(root, path, home)
+        except OSError as error:
+            if not path:
+                raise _not_found(root, error) from error
+            if isinstance(error, FileNotFoundError):
+                continue  # it vanished after its parent was listed, whose time has changed with that
+            folder = Folder(0, 0, refused={".": f"unreadable folder: {error.strerror}"})
+        tree.folders[path] = folder
         count += len(folder.files)
         if count > MAX_FILES:
             raise PlateError(
@@ -118,17 +120,28 @@ def walk(root: Path | str) -> Tree:
     return tree
 
 
+def _not_found(root: Path, error: OSError) -> PlateError:
+    found = {"FileNotFoundError": "nothing", "NotADirectoryError": "a file"}
+    return PlateError(
+        "folder not found",
+        expected="the plate's folder as the instrument wrote it",
+        found=found.get(type(error).__name__, str(error.strerror)),
+        where=root.name,
+        hint="check column 'path' of plates.tsv and 'data_root' of the configuration",
+    )
+
+
 def list_folder(root: Path, path: str, home: str) -> Folder:
-    """List one folder; `home` is the real path of `root`. An unreadable folder is empty, with its reason."""
+    """List one folder of the plate at `root`, whose real path is `home`.
+
+    Raises `OSError` if it is not a readable folder.
+    """
     place = root / path
     stat = place.stat()
     folder = Folder(stat.st_mtime_ns, stat.st_ctime_ns)
-    try:
-        with os.scandir(place) as entries:
-            for entry in entries:
-                _add(folder, entry, home)
-    except OSError as error:
-        folder.refused["."] = f"unreadable folder: {error.strerror}"
+    with os.scandir(place) as entries:
+        for entry in entries:
+            _add(folder, entry, home)
     folder.folders.sort()
     if path.count("/") + 1 >= MAX_DEPTH:
         folder.refused |= dict.fromkeys(folder.folders, "too deep")

@@ -10,9 +10,10 @@ from __future__ import annotations
 import io
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,11 @@ from exvivo.checksums import Checksum, new_checksum
 from exvivo.errors import PlateError
 from exvivo.projection.raster import Raster, find_raster
 
-BLOCK = 1 << 20  # bytes; with buffer and accumulators this stays in a 2 MB second-level cache
+if TYPE_CHECKING:  # imported where a file needs it: most do not
+    from tifffile import TiffFile, TiffFrame, TiffPage
+
+BLOCK = 1 << 21  # bytes; stays in cache, and is large enough for threads to meet rarely
+_MAX_PIXELS = 1 << 28  # no camera has more; a damaged header may say so
 _DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16))
 
 # What tifffile and imagecodecs raise on damaged files; ImcdError and its kin are RuntimeErrors.
@@ -113,7 +118,9 @@ class PlaneReader:
             pass
         return checksum
 
-    def _blocks(self, descriptor: int, start: int, stop: int, checksum: Checksum):
+    def _blocks(
+        self, descriptor: int, start: int, stop: int, checksum: Checksum
+    ) -> Iterator[memoryview]:
         """Yield the bytes from `start` to `stop` in blocks, each added to `checksum` before."""
         while start < stop:
             block = self._block[: min(BLOCK, stop - start)]
@@ -127,40 +134,46 @@ class PlaneReader:
         _fill(descriptor, memoryview(content), 0)
         checksum = new_checksum()
         checksum.update(content)
-        pixels = decode_plane(content)
-        begin(PlaneFormat(pixels.shape, pixels.dtype))
-        flat, run = pixels.reshape(-1), BLOCK // pixels.itemsize
+        flat = decode_plane(content, begin).reshape(-1)
+        run = BLOCK // flat.itemsize
         for start in range(0, flat.size, run):
             add(start, flat[start : start + run])
         return checksum
 
 
-def decode_plane(content: bytes | bytearray) -> NDArray:
+def decode_plane(content: bytes | bytearray, begin: Begin | None = None) -> NDArray:
     """Decode the one grey image of a TIFF file's `content`: (height, width) uint8 or uint16, native order.
 
-    Raises `PlaneError` for a file that is damaged, holds no or several images, or has other pixels.
+    `begin` is called with its format before anything is decoded. Raises `PlaneError` for a file that is
+    damaged, holds no or several images, or has other pixels.
     """
     from tifffile import TiffFile
 
     try:
         with TiffFile(io.BytesIO(content)) as file:
             page = file.pages[0]
-            _check_page(file, page, len(content))
+            found = _check_page(file, page, len(content))
+            if begin is not None:
+                begin(found)
             pixels = page.asarray(maxworkers=1)  # the threads read other planes meanwhile
     except PlaneError:
         raise
     except _DECODING_ERRORS as error:
         raise PlaneError(f"cannot be decoded: {type(error).__name__}: {error}") from error
-    if pixels.ndim != 2 or not pixels.size:
-        raise PlaneError(f"has pixels of shape {pixels.shape}, not one grey value each")
-    pixels = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
-    if pixels.dtype not in _DTYPES:
-        raise PlaneError(f"has {pixels.dtype.name} pixels, not 8 or 16 bits without sign")
-    return pixels
+    if PlaneFormat(pixels.shape, pixels.dtype.newbyteorder("=")) != found:
+        raise PlaneError(f"was decoded to {pixels.shape} {pixels.dtype}, not {found}")
+    return np.ascontiguousarray(pixels, dtype=found.dtype)
 
 
-def _check_page(file, page, size: int) -> None:
-    """Refuse what tifffile would fill with zeros, and files of several images."""
+def _check_page(file: TiffFile, page: TiffPage | TiffFrame, size: int) -> PlaneFormat:
+    """Return the page's format; refuse what cannot be used and what tifffile would fill with zeros."""
+    dtype = np.dtype(page.dtype or np.void).newbyteorder("=")
+    if len(page.shape) != 2 or dtype not in _DTYPES:
+        raise PlaneError(
+            f"has pixels of shape {page.shape}, {page.dtype}, not grey of 8 or 16 bits"
+        )
+    if not 0 < page.shape[0] * page.shape[1] <= _MAX_PIXELS:
+        raise PlaneError(f"has {page.shape[0]} × {page.shape[1]} pixels")
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if not segments or any(count <= 0 or start <= 0 for start, count in segments):
         raise PlaneError("has missing strips or tiles")
@@ -169,6 +182,7 @@ def _check_page(file, page, size: int) -> None:
     others = [other for other in file.pages[1:] if other.shape == page.shape]
     if others or len([n for n in file.series[0].shape if n > 1]) > 2:
         raise PlaneError("holds several images, not one plane")
+    return PlaneFormat((page.shape[0], page.shape[1]), dtype)
 
 
 def _fill(descriptor: int, block: memoryview, start: int) -> None:

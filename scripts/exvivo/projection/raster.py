@@ -17,6 +17,7 @@ import numpy as np
 _TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}  # BYTE, SHORT, LONG, LONG8
 _MAX_ENTRIES = 4096
 _MAX_VALUES = 1 << 16
+_WINDOW = 4096
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _FILL_ORDER, _OFFSETS, _SAMPLES, _COUNTS, _PREDICTOR = 266, 273, 277, 279, 317
@@ -46,7 +47,7 @@ class Raster:
 def find_raster(descriptor: int, size: int) -> Raster | None:
     """Return where the pixels lie in the open file of `size` bytes, or None if it is no plain image."""
     try:
-        order, tags = _read_directory(descriptor)
+        order, tags = _read_directory(_Window(descriptor))
     except (struct.error, _NotPlain):
         return None
     if not _is_plain(tags):
@@ -75,9 +76,26 @@ def _is_plain(tags: dict[int, tuple[int, ...]]) -> bool:
     )
 
 
-def _read_directory(descriptor: int) -> tuple[str, dict[int, tuple[int, ...]]]:
+class _Window:
+    """Bytes of a file, fetched in pieces of 4 kB: each read lets another thread in, so few are better."""
+
+    def __init__(self, descriptor: int):
+        self._descriptor, self._start, self._piece = descriptor, 0, b""
+
+    def read(self, count: int, offset: int) -> bytes:
+        """Return `count` bytes from `offset` on; fewer at the file's end."""
+        if offset >= 1 << 62:
+            raise _NotPlain
+        end = self._start + len(self._piece)
+        if not (self._start <= offset and offset + count <= end):
+            self._start = offset
+            self._piece = os.pread(self._descriptor, max(count, _WINDOW), offset)
+        return self._piece[offset - self._start :][:count]
+
+
+def _read_directory(window: _Window) -> tuple[str, dict[int, tuple[int, ...]]]:
     """Return byte order and the wanted tags of the only directory."""
-    head = os.pread(descriptor, 16, 0)
+    head = window.read(16, 0)
     order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
     version = struct.unpack(order + "H", head[2:4])[0] if order else 0
     if version == 42:
@@ -87,23 +105,21 @@ def _read_directory(descriptor: int) -> tuple[str, dict[int, tuple[int, ...]]]:
     else:
         raise _NotPlain
     count_size, entry_size = struct.calcsize(count_code), 4 + 2 * struct.calcsize(word)
-    count = struct.unpack(order + count_code, _read(descriptor, count_size, start))[0]
+    count = struct.unpack(order + count_code, window.read(count_size, start))[0]
     if count > _MAX_ENTRIES:
         raise _NotPlain
-    entries = _read(descriptor, count * entry_size + struct.calcsize(word), start + count_size)
+    entries = window.read(count * entry_size + struct.calcsize(word), start + count_size)
     if any(entries[count * entry_size :]):  # another directory follows
         raise _NotPlain
     tags = {}
     for position in range(0, count * entry_size, entry_size):
         tag = struct.unpack_from(order + "H", entries, position)[0]
         if tag in _WANTED:
-            tags[tag] = _values(descriptor, order, word, entries, position)
+            tags[tag] = _values(window, order, word, entries, position)
     return order, tags
 
 
-def _values(
-    descriptor: int, order: str, word: str, entries: bytes, position: int
-) -> tuple[int, ...]:
+def _values(window: _Window, order: str, word: str, entries: bytes, position: int) -> tuple:
     """Return the values of one entry, which stand in the entry itself or where it points to."""
     kind, number = struct.unpack_from(f"{order}H{word}", entries, position + 2)
     if kind not in _TYPES or not 0 < number <= _MAX_VALUES:
@@ -112,10 +128,4 @@ def _values(
     if struct.calcsize(code) <= struct.calcsize(word):
         return struct.unpack_from(code, entries, place)
     offset = struct.unpack_from(order + word, entries, place)[0]
-    return struct.unpack(code, _read(descriptor, struct.calcsize(code), offset))
-
-
-def _read(descriptor: int, count: int, offset: int) -> bytes:
-    if offset >= 1 << 62:
-        raise _NotPlain
-    return os.pread(descriptor, count, offset)
+    return struct.unpack(code, window.read(struct.calcsize(code), offset))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from exvivo.checksums import ALGORITHM, FileHash
 from exvivo.plates.base import PROJECTION, RawFile
-from exvivo.projection.planes import PlaneError, PlaneFormat, PlaneReader
+from exvivo.projection.planes import BLOCK, PlaneError, PlaneFormat, PlaneReader
 
 PROJECTION_ONLY, SINGLE_PLANE = "projection_only", "single_plane"
 
@@ -54,7 +54,7 @@ class StackProjector:
         self._mip, self._mid = self._memory
         self._plane, self._sum = 0, 0
         self._middle = 0
-        self._starts = np.arange(0, 1 << 20, _RUN)
+        self._starts = np.arange(0, BLOCK, _RUN)
 
     def project(
         self, folder: Path, files: list[RawFile], expected: PlaneFormat | None = None

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from exvivo.errors import ConfigError, PlateError
 
-_SMALL_STEP = (
-    2**16
-)  # up to here 65535 · step < 2**32, and 65535 · step² < 2**48 is exact in float64
+# Up to this step the sum of `step` 16-bit rows fits in 32 bits, and that of step² pixels is exact in float64.
+_LARGEST_STEP = 2**16
 
 
 def centre_square(image: NDArray) -> NDArray:
@@ -51,10 +50,21 @@ def area_average(image: NDArray, size: int) -> NDArray[np.float32]:
     side = image.shape[0]
     common = gcd(side, size)
     step, unit = side // common, size // common  # an output pixel covers step/unit input pixels
-    small = image.dtype.kind == "u" and image.dtype.itemsize <= 2 and step <= _SMALL_STEP
-    rows = _sum_rows(image, size, step, unit, np.dtype(np.uint32 if small else np.float64))
-    both = _sum_columns(rows, size, step, unit, np.dtype(np.uint64 if small else np.float64))
+    row_type, column_type = _sum_types(image.dtype, step)
+    rows = _sum_rows(image, size, step, unit, row_type)
+    both = _sum_columns(rows, size, step, unit, column_type)
     return (both / float(step * step)).astype(np.float32)
+
+
+def _sum_types(dtype: np.dtype, step: int) -> tuple[np.dtype, np.dtype]:
+    """Return the smallest types that hold the sums of `step` rows, and of `step` columns of those.
+
+    Unsigned sums may wrap on the way (running sums do): what counts is that each result fits.
+    """
+    if dtype.kind != "u" or dtype.itemsize > 2 or step > _LARGEST_STEP:
+        return np.dtype(np.float64), np.dtype(np.float64)
+    narrow = 65535 * step * step < 2**32
+    return np.dtype(np.uint32), np.dtype(np.uint32 if narrow else np.uint64)
 
 
 def _edges(size: int, step: int, unit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -64,20 +74,18 @@ def _edges(size: int, step: int, unit: int) -> tuple[NDArray[np.int64], NDArray[
 
 
 def _sum_rows(image: NDArray, size: int, step: int, unit: int, dtype: np.dtype) -> NDArray:
-    """Sum the rows under each of `size` output rows, in units of 1/unit row: (size, W) of `dtype`.
-
-    Unsigned arithmetic may wrap on the way; the result itself is at most 65535 · step and fits.
-    """
+    """Sum the rows under each of `size` output rows, in units of 1/unit row: (size, W) of `dtype`."""
     first, part = _edges(size, step, unit)
     sums = np.empty((size, image.shape[1]), dtype=dtype)
     for row, total in enumerate(sums):
-        start, stop = first[row], first[row + 1]
-        np.add.reduce(image[start:stop], axis=0, dtype=dtype, out=total)
-        total *= dtype.type(unit)
-        if part[row]:
-            total -= np.multiply(image[start], dtype.type(part[row]), dtype=dtype)
-        if part[row + 1]:
-            total += np.multiply(image[stop], dtype.type(part[row + 1]), dtype=dtype)
+        np.add.reduce(image[first[row] : first[row + 1]], axis=0, dtype=dtype, out=total)
+    sums *= dtype.type(unit)
+    shared = np.empty(image.shape[1], dtype=dtype)
+    for row in range(1, size):
+        if part[row]:  # the input row at this edge belongs to the row before by this part
+            np.multiply(image[first[row]], dtype.type(part[row]), out=shared, dtype=dtype)
+            sums[row - 1] += shared
+            sums[row] -= shared
     return sums
 
 

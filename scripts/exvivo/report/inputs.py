@@ -1,0 +1,254 @@
+"""What a report is made from: the files of a screen, and why some of them are not there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from exvivo import tables
+from exvivo.errors import StoreError
+from exvivo.files import digest_file, read_json
+
+SCORE_TEXT = ("screen", "readout", "treatment", "addon", "status", "reason")
+_PHASE = re.compile(r"phase([123])")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One training phase: `record` the model's sidecar, `history` a row per epoch, or why there is none."""
+
+    number: int
+    record: dict[str, Any] = field(default_factory=dict)
+    history: pd.DataFrame | None = None
+    skipped: str = ""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that a report reads, already in memory except for the images.
+
+    Attributes: `headline` the readout that ranks; `admissions` the admission of each plate that has one;
+    `stores` the image store of each plate that has one; `missing` the inputs that are not there, with the
+    reason; `digests` the SHA-256 of each file read, by file name.
+    """
+
+    screen: str
+    headline: str
+    sample: str = ""
+    network: str = ""
+    verdict: dict[str, Any] = field(default_factory=dict)
+    admission: dict[str, Any] = field(default_factory=dict)
+    layout: pd.DataFrame = field(default_factory=pd.DataFrame)
+    responses: pd.DataFrame = field(default_factory=pd.DataFrame)
+    curves: pd.DataFrame = field(default_factory=pd.DataFrame)
+    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    quality: pd.DataFrame = field(default_factory=pd.DataFrame)
+    crossfit: pd.DataFrame | None = None
+    admissions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stores: dict[str, Path] = field(default_factory=dict)
+    phases: dict[int, Phase] = field(default_factory=dict)
+    drugs: dict[str, dict[str, str]] = field(default_factory=dict)
+    contrasts: Mapping[str, Any] = field(default_factory=dict)
+    scoring: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def readouts(self) -> list[str]:
+        """Names of the readouts in the responses, the headline first."""
+        names = list(dict.fromkeys(self.responses["readout"])) if len(self.responses) else []
+        return sorted(names, key=lambda name: name != self.headline)
+
+    @property
+    def hit(self) -> float:
+        """The score above which a drug is a hit."""
+        return float(self.scoring.get("hit") or 10.0)
+
+    def of(self, readout: str) -> pd.DataFrame:
+        """Responses of one readout."""
+        return self.responses[self.responses["readout"] == readout]
+
+
+@dataclass
+class _Reader:
+    """Reads files that may be absent, and keeps account of both."""
+
+    missing: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def found(self, path: Path) -> bool:
+        """Whether the file is there; a note in `missing` or `digests`."""
+        if not path.is_file():
+            self.missing[path.name] = "the file does not exist"
+            return False
+        self.digests[path.name] = digest_file(path)
+        return True
+
+    def table(self, path: Path, schema: pa.Schema) -> pd.DataFrame:
+        """The table, or an empty one of the same columns."""
+        if self.found(path):
+            return tables.read_table(path, schema)
+        return pd.DataFrame({name: [] for name in schema.names})
+
+    def json(self, path: Path) -> dict[str, Any]:
+        """The content, or nothing."""
+        return read_json(path) if self.found(path) else {}
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """The table of scores: numbers as numbers, names as text (a drug may be called "NA" or "1E5").
+
+    `StoreError` if it is damaged or lacks treatment, readout or dss_asym.
+    """
+    try:
+        header = pd.read_csv(path, sep="\t", nrows=0, encoding="utf-8").columns
+        text = {name: str for name in SCORE_TEXT if name in header}
+        missing = {name: [""] for name in header if name not in text}
+        frame = pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False, na_values=missing)
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise StoreError("cannot read the scores", found=str(error), where=path.name) from error
+    lacking = [c for c in ("treatment", "readout", "dss_asym") if c not in frame.columns]
+    if lacking:
+        raise StoreError("the scores lack columns", found=f"no {lacking}", where=path.name)
+    for name in ("hit", "hit_published"):
+        if name in frame:
+            frame[name] = frame[name].astype(str).str.casefold() == "true"
+        else:
+            frame[name] = False
+    for name in ("addon", "status", "reason"):
+        frame[name] = frame.get(name, "")
+    return frame
+
+
+def read_inputs(
+    *,
+    screen: str,
+    folder: Path,
+    plates_root: Path,
+    headline: str = "",
+    network: str = "",
+    records: Sequence[Path] | None = None,
+    histories: Sequence[Path] | None = None,
+    crossfit: Path | None = None,
+    drugs: Path | None = None,
+    **settings: Any,
+) -> Inputs:
+    """Read the files of a screen (`folder` = results/screens/{screen}) and of its plates.
+
+    Missing files are noted, damaged ones raise `StoreError`. Models and cross-fit are looked for in
+    `folder/{network}` where they are not given; `settings` are the other attributes of `Inputs`.
+    """
+    reader = _Reader()
+    models = folder / network if network else None
+    if crossfit is None and models is not None:
+        crossfit = models / "crossfit.parquet"
+    responses = reader.table(folder / "responses.parquet", tables.RESPONSES)
+    layout = reader.table(folder / "layout.parquet", tables.LAYOUT)
+    scores = folder / "scores.tsv"
+    plates = list(dict.fromkeys([*layout["plate"], *responses["plate"]]))
+    if not headline and len(responses):
+        headline = str(responses["readout"].iloc[0])
+    admissions = {p: plates_root / p / "admission.json" for p in plates}
+    stores = {p: plates_root / p / "wells.zarr" for p in plates}
+    return Inputs(
+        screen=screen,
+        headline=headline,
+        network=network,
+        verdict=reader.json(folder / "verdict.json"),
+        admission=reader.json(folder / "admission.json"),
+        layout=layout,
+        responses=responses,
+        curves=reader.table(folder / "curves.parquet", tables.CURVES),
+        scores=read_scores(scores) if reader.found(scores) else no_scores(),
+        quality=reader.table(folder / "quality.tsv", tables.QUALITY),
+        crossfit=_crossfit(crossfit),
+        admissions={p: read_json(path) for p, path in admissions.items() if path.is_file()},
+        stores={p: path for p, path in stores.items() if path.is_dir()},
+        phases=_phases(models, records, histories),
+        drugs=read_drugs(drugs) if drugs else {},
+        missing=reader.missing,
+        digests=reader.digests,
+        **settings,
+    )
+
+
+def no_scores() -> pd.DataFrame:
+    """A table of scores without rows."""
+    return pd.DataFrame({name: [] for name in (*SCORE_TEXT, "dss_asym", "hit", "hit_published")})
+
+
+def _crossfit(path: Path | None) -> pd.DataFrame | None:
+    """Held-out predictions of the controls; None where no network was fine-tuned."""
+    if path is None or not path.is_file():
+        return None
+    try:
+        return pd.read_parquet(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StoreError("cannot read this table", found=str(error), where=path.name) from error
+
+
+def _phases(
+    models: Path | None, records: Sequence[Path] | None, histories: Sequence[Path] | None
+) -> dict[int, Phase]:
+    """Training phases by number, from their sidecars and histories."""
+    if models is not None and records is None:
+        records = sorted(models.glob("phase[123].json"))
+    if models is not None and histories is None:
+        histories = sorted(models.glob("phase[123]_history.tsv"))
+    sidecars = {_number(path): read_json(path) for path in records or () if path.is_file()}
+    by_epoch = {_number(path): _history(path) for path in histories or () if path.is_file()}
+    numbers = sorted(set(sidecars) | set(by_epoch))
+    return {n: _phase(n, sidecars.get(n, {}), by_epoch.get(n)) for n in numbers}
+
+
+def _phase(number: int, record: dict[str, Any], history: pd.DataFrame | None) -> Phase:
+    skipped = str(record.get("skipped") or "")
+    empty = history is None or not len(history)
+    return Phase(number, record, None if empty else history, skipped)
+
+
+def _number(path: Path) -> int:
+    match = _PHASE.match(path.name)
+    if not match:
+        raise StoreError("this is not a file of a training phase", found=path.name)
+    return int(match[1])
+
+
+def _history(path: Path) -> pd.DataFrame:
+    """One row per epoch; a table with a row per epoch and split is widened to validation_… columns."""
+    try:
+        table = pd.read_csv(path, sep="\t")
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    except (OSError, ValueError) as error:
+        raise StoreError("cannot read this history", found=str(error), where=path.name) from error
+    if "split" not in table:
+        return table
+    held_out = table["split"].astype(str).str.startswith("val")
+    validation = table[held_out].drop(columns="split").add_prefix("validation_")
+    trained = table[~held_out].drop(columns="split")
+    return trained.merge(validation, how="left", left_on="epoch", right_on="validation_epoch")
+
+
+def read_drugs(path: Path) -> dict[str, dict[str, str]]:
+    """What drugs.tsv knows, by casefolded name and synonym; `SheetError` if the sheet is wrong."""
+    from exvivo.errors import Problem, SheetError
+    from exvivo.sheets.registry import read_sheet
+
+    problems: list[Problem] = []
+    rows = [record.values for record in read_sheet(path, "drugs", path.name, problems)]
+    if problems:
+        raise SheetError(problems)
+    known: dict[str, dict[str, str]] = {}
+    for row in rows:
+        for name in [*row.get("synonyms", "").split(";"), row["drug"]]:
+            if name.strip():
+                known[name.strip().casefold()] = row
+    return known

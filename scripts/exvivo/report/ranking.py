@@ -1,0 +1,184 @@
+"""The ranked list of drugs and its waterfall; of a held screen, an alphabetical list without scores."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from exvivo.figures.svg import Figure
+from exvivo.figures.waterfall import bars_of, drug_name, waterfall
+from exvivo.figures.words import MISSING, dose, fixed, known
+from exvivo.report.context import Context, natural, number, text
+
+STATUS = {"inverted": "inverted", "failed": "fit failed", "no_curve": "no curve"}
+_POOR_FIT = 0.7
+
+
+@dataclass(frozen=True)
+class Row:
+    """One drug: texts as the table shows them, numbers to sort by (None sorts last)."""
+
+    key: str
+    name: str
+    rank: str
+    group: str
+    target: str
+    score: str
+    share: float  # of the longest bar, 0..1
+    hit: bool
+    replicates: list[str]
+    ic50: str
+    ic50_value: float | None
+    effect: str
+    fit: str
+    flags: list[str]
+    sort: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The section's content; `figure` is None for a held screen and where no drug has a score."""
+
+    held: bool
+    rows: list[Row]
+    figure: Figure | None
+    replicates: list[str]
+    has_group: bool
+    hit: float
+    unscored: int
+
+
+def ranking(context: Context) -> Ranking:
+    """Rows in rank order, drugs without a score at the end; of a held screen alphabetically and bare."""
+    scores = context.scores
+    found = [re.fullmatch(r"dss_asym_rep(\d+)", str(c)) for c in scores.columns]
+    replicates = [m[1] for m in found if m and scores[m[0]].notna().any()]
+    records = scores.to_dict("records")
+    top = max((float(r["dss_asym"]) for r in records if known(r["dss_asym"])), default=1.0)
+    shared = Counter(number(record.get("rank")) for record in records)
+    rows = [_row(context, record, replicates, top, shared) for record in records]
+    if context.held:
+        rows.sort(key=lambda row: natural(row.name))
+    else:
+        rows.sort(
+            key=lambda row: (_last(row.sort["rank"]), -(row.sort["score"] or 0), natural(row.name))
+        )
+    drawable = not context.held and bool(bars_of(scores))
+    return Ranking(
+        held=context.held,
+        rows=rows,
+        figure=waterfall(scores, hit=context.inputs.hit, links=True) if drawable else None,
+        replicates=[] if context.held else replicates,
+        has_group=any(row.group or row.target for row in rows),
+        hit=context.inputs.hit,
+        unscored=sum(1 for r in records if not known(r["dss_asym"])),
+    )
+
+
+def _last(value: float | None) -> float:
+    return float("inf") if value is None else value
+
+
+def _row(
+    context: Context,
+    record: dict[str, Any],
+    replicates: list[str],
+    top: float,
+    shared: Counter[float | None],
+) -> Row:
+    name = drug_name(text(record["treatment"]), text(record["addon"]))
+    known_drug = context.inputs.drugs.get(text(record["treatment"]).strip().casefold(), {})
+    common = {
+        "key": text(record["key"]),
+        "name": name,
+        "group": known_drug.get("class", ""),
+        "target": known_drug.get("target", ""),
+        "flags": flags(record, context.inputs.hit, held=context.held),
+    }
+    if context.held:
+        bare = {"rank": "", "score": "", "share": 0.0, "hit": False, "replicates": [], "ic50": ""}
+        return Row(**common, **bare, ic50_value=None, effect="", fit="", sort={})
+    score, effect = number(record["dss_asym"]), largest_effect(record)
+    ic50_value, ic50_text = ic50(record)
+    per_replicate = [record.get(f"dss_asym_rep{r}") for r in replicates]
+    rank = number(record.get("rank")) if score is not None else None
+    return Row(
+        **common,
+        rank=MISSING if rank is None else f"{'=' if shared[rank] > 1 else ''}{rank:g}",
+        score=fixed(score),
+        share=max(score or 0.0, 0.0) / top if top > 0 else 0.0,
+        hit=bool(record["hit"]),
+        replicates=[fixed(v) for v in per_replicate],
+        ic50=ic50_text,
+        ic50_value=ic50_value,
+        effect=fixed(effect, 0) + (" %" if effect is not None else ""),
+        fit=fixed(record.get("gof"), 2),
+        sort={
+            "rank": rank,
+            "score": score,
+            "effect": effect,
+            "fit": number(record.get("gof")),
+            "ic50": _order(ic50_value, ic50_text, record),
+            **{f"rep{r}": number(v) for r, v in zip(replicates, per_replicate, strict=True)},
+        },
+    )
+
+
+def _order(value: float | None, words: str, record: dict[str, Any]) -> float | None:
+    """What an IC50 sorts by: beyond the tested doses just beyond them, unknown last."""
+    if value is not None:
+        return value
+    if words.startswith(">"):
+        return float(record["max_concentration"]) * 1.001
+    return float(record["min_concentration"]) * 0.999 if words.startswith("<") else None
+
+
+def effects(record: dict[str, Any]) -> list[float]:
+    """Fitted percent inhibition at the tested doses, lowest dose first; only those that are known."""
+    columns = sorted((int(c[2:]), c) for c in record if re.fullmatch(r"pi\d+", str(c)))
+    return [float(record[c]) for _, c in columns if known(record[c])]
+
+
+def largest_effect(record: dict[str, Any]) -> float | None:
+    """The largest fitted inhibition at a tested dose, in percent."""
+    return max(effects(record), default=None)
+
+
+def ic50(record: dict[str, Any]) -> tuple[float | None, str]:
+    """The absolute IC50 within the tested doses, and its text; outside them "> 10 µM", no number.
+
+    The published number may be extrapolated or simply the last dose (specification, section 12); it stays
+    in the iTReX export.
+    """
+    value = number(record.get("abs_ic50"))
+    low, high = number(record.get("min_concentration")), number(record.get("max_concentration"))
+    fitted = effects(record)
+    if text(record.get("status")) not in ("ok", "") or low is None or high is None or not fitted:
+        return None, MISSING
+    if fitted[0] >= 50 and (value is None or value <= low):
+        return None, f"< {dose(low)}"
+    if max(fitted) < 50 or value is None or value > high:
+        return None, f"> {dose(high)}"
+    return (value, dose(value)) if value >= low else (None, f"< {dose(low)}")
+
+
+def flags(record: dict[str, Any], hit: float, *, held: bool = False) -> list[str]:
+    """What a reader must know beside the score, in words."""
+    found = []
+    status, reason = text(record.get("status")), text(record.get("reason"))
+    if status in STATUS:
+        found.append(STATUS[status] + (f": {reason}" if reason else ""))
+    elif reason:
+        found.append(reason)
+    if held or not known(record.get("dss_asym")):
+        return found
+    if known(record.get("gof")) and record["gof"] < _POOR_FIT and float(record["dss_asym"]) > hit:
+        found.append(f"poor fit (GOF {fixed(record['gof'], 2)})")
+    single = [float(v) for c, v in record.items() if str(c).startswith("dss_asym_rep") and known(v)]
+    if len(single) > 1 and min(single) <= hit < max(single):
+        found.append("replicates disagree about the hit")
+    if bool(record.get("hit_published")) and not bool(record.get("hit")):
+        found.append("a hit by the published definition only")
+    return found

@@ -1,0 +1,101 @@
+"""Verdict first: may this screen be ranked, why not, and what stands out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from exvivo.figures.waterfall import Bar, bars_of
+from exvivo.figures.words import count, fixed
+from exvivo.report.context import Context, limit_text, names, readout_name, reason_text, text
+
+_BEST = 5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`reasons` hold the screen; `concerns` do not, but a reader must know them; `facts` are label and value."""
+
+    held: bool
+    word: str
+    sentence: str
+    reasons: list[str]
+    concerns: list[str]
+    facts: list[tuple[str, str]]
+    best: list[Bar] = field(default_factory=list)
+    hits: int = 0
+    hit: float = 10.0
+
+
+def verdict(context: Context) -> Verdict:
+    """The first section. A screen without a verdict is on hold: silence is no pass."""
+    inputs = context.inputs
+    reasons = _reasons(context) if context.held else []
+    bars = [] if context.held else bars_of(context.scores)
+    hits = [bar for bar in bars if bar.hit]
+    return Verdict(
+        held=context.held,
+        word="On hold" if context.held else "Pass",
+        sentence=_sentence(context, len(hits), len(bars)),
+        reasons=reasons,
+        concerns=concerns(inputs.quality, headline=inputs.headline),
+        facts=_facts(context, len(hits)),
+        best=hits[:_BEST],
+        hits=len(hits),
+        hit=inputs.hit,
+    )
+
+
+def _reasons(context: Context) -> list[str]:
+    inputs = context.inputs
+    given = [*(inputs.verdict.get("reasons") or []), *(inputs.admission.get("reasons") or [])]
+    reasons = [reason_text(reason) for reason in given]
+    if not inputs.verdict:
+        reasons.insert(0, "There is no verdict for this screen (verdict.json is missing).")
+    return names(reasons) or ["The verdict names no reason; see the quality table."]
+
+
+def _sentence(context: Context, hits: int, scored: int) -> str:
+    if context.held:
+        return "This screen failed its quality gate. No drug is ranked, and no score is shown."
+    if not scored:
+        return "The screen passed its quality gate, but no drug has a score."
+    found = f"{hits} of {count(scored, 'scored drug')} {'is a hit' if hits == 1 else 'are hits'}"
+    return f"The screen passed its quality gate. {found if hits else 'No drug is a hit'}."
+
+
+def concerns(quality: pd.DataFrame, *, headline: str) -> list[str]:
+    """Failures and warnings that did not hold the screen, each as a short text."""
+    rows = quality[quality["verdict"].isin(["warn", "fail"])] if len(quality) else quality
+    found = []
+    for row in rows.to_dict("records"):
+        if text(row["readout"]) not in ("", headline):
+            continue  # another readout's trouble stands in the quality table
+        where = "" if row["scope"] == "screen" else f" on {row['scope']}"
+        word = "failed" if row["verdict"] == "fail" else "warning"
+        limit = f", wanted {limit_text(row['limit'])}" if text(row["limit"]) else ""
+        found.append(
+            f"{str(row['metric']).replace('_', ' ')}{where}: {fixed(row['value'], 2)}{limit} ({word})"
+        )
+    return found
+
+
+def _facts(context: Context, hits: int) -> list[tuple[str, str]]:
+    inputs = context.inputs
+    mine = inputs.of(inputs.headline)
+    plates = names(mine["plate"])
+    measured = int(mine["value"].notna().sum())
+    drugs = len(set(zip(context.scores["treatment"], context.scores["addon"], strict=True)))
+    facts = [
+        ("Sample", inputs.sample or "not named"),
+        ("Drugs", f"{drugs}"),
+        ("Plates", f"{len(plates)}" + (f" ({', '.join(plates)})" if 0 < len(plates) <= 4 else "")),
+        ("Wells with a value", f"{measured} of {len(mine[mine['role'] != 'empty'])}"),
+        ("Headline readout", readout_name(inputs.headline) if inputs.headline else "none"),
+    ]
+    if inputs.network:
+        facts.append(("Network", inputs.network))
+    if not context.held:
+        facts.insert(1, (f"Hits (DSS_asym > {inputs.hit:g})", f"{hits}"))
+    return facts
