@@ -12,6 +12,7 @@ from exvivo.errors import ScoringError, SheetError
 from exvivo.sheets import Plate, contrast_of, load_config
 from exvivo.sheets.layouts import (
     COLUMNS,
+    ROLES,
     check_controls,
     contrast_wells,
     read_layout,
@@ -628,3 +629,47 @@ def test_the_shipped_layouts_are_valid(repository):
         "negative_control": 30,
         "positive_control": 30,
     }
+
+
+def test_blocks_in_a_workbook(tmp_path):
+    rows = [["treatment", *[""] * 12], ["", *range(1, 13)]]
+    rows += [[letter, *["X1"] * 12] for letter in "ABCDEFGH"]
+    rows += [[""] * 13, ["concentration_uM", *[""] * 12], ["", *range(1, 13)]]
+    rows += [[letter, *[0.5] * 12] for letter in "ABCDEFGH"]
+    layout = read_layout(write_xlsx(tmp_path / "blocks.xlsx", rows))
+    assert len(layout) == 96
+    assert set(layout["role"]) == {"treatment"}
+    assert set(layout["concentration"]) == {500}
+
+
+ROWS = st.tuples(
+    st.sampled_from(["A1", "a02", "B3", "P24", "AF48", "A1", "x", ""]),
+    st.sampled_from(["neg", "pos", "therapy", "therapy", "TRC", "empty", "untreated", "pox", ""]),
+    st.sampled_from(["X1", "X1", "DMSO", "x-1", "X2", "5-FU", "1-Mar", "NA", ""]),
+    st.sampled_from(["5", "5", "10", "1.5", "0,5", "1,000", "0", "-1", "1e5", "nan", ""]),
+    st.sampled_from(["nM", "nM", "uM", "", "%", "g"]),
+    st.sampled_from(["", "1", "2", "1.5"]),
+)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None
+)
+@given(st.lists(ROWS, min_size=1, max_size=3), st.sampled_from("\t;,"))
+def test_any_table_is_refused_in_words_or_read_soundly(tmp_path, rows, delimiter):
+    header = ["well", "role", "treatment", "concentration", "unit", "replicate"]
+    rows = [[f'"{cell}"' for cell in row] for row in rows]
+    path = write(tmp_path / "any.csv", [header, *rows], delimiter)
+    try:
+        layout = read_layout(path)
+    except SheetError as error:
+        assert all(problem.found and problem.expected for problem in error.problems)
+        return
+    assert len(layout) == len(rows)
+    assert not layout.duplicated(["layout_plate", "well"]).any()
+    assert set(layout["role"]) <= set(ROLES)
+    assert (layout["replicate"] >= 1).all()
+    dosed = layout[layout["role"].isin(["treatment", "titration"])]
+    assert (dosed["treatment"] != "").all()
+    assert (dosed["concentration"] > 0).all()
+    assert np.isfinite(dosed["concentration"]).all()
