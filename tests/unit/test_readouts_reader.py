@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xlsxwriter
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exvivo.errors import ScoringError
@@ -191,6 +191,7 @@ def test_numbers_arrive_exactly(tmp_path: Path) -> None:
     check(read_plate_reader(tmp_path / "s_1.xlsx", "1", "X"), values)
 
 
+@settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="0123456789., \t;NA\n-AB", max_size=400))
 def test_no_text_becomes_a_number_by_accident(tmp_path_factory, text) -> None:
     """Whatever the text, the answer is an error that explains or numbers that stand in it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-_UNITS = ((1e6, "mM"), (1e3, "µM"), (1.0, "nM"), (1e-3, "pM"))
+_UNITS = ((1e6, "mM"), (1e3, "µM"), (1.0, "nM"), (1e-3, "pM"), (1e-6, "fM"))
 
 
 def concentration_text(nanomolar: float) -> str:

@@ -58,9 +58,9 @@ def inverse(parameters: Array, target: ArrayLike, min_x: ArrayLike, max_x: Array
     """
     parameters = np.asarray(parameters, dtype=float)
     bottom, top, x_mid, slope, asymmetry = np.moveaxis(parameters, -1, 0)
-    x = grid(min_x, max_x)
+    wanted = np.broadcast_to(np.asarray(target, dtype=float), bottom.shape)
+    x = grid(np.broadcast_to(min_x, bottom.shape), np.broadcast_to(max_x, bottom.shape))
     fitted = evaluate(parameters, x)
-    wanted = np.asarray(target, dtype=float)
     nearest = np.argmin(np.abs(fitted - wanted[..., None]), axis=-1)
     by_grid = np.take_along_axis(x, nearest[..., None], axis=-1)[..., 0]
     reached = np.where(wanted <= bottom, fitted.min(axis=-1), wanted)

@@ -46,17 +46,14 @@ def fit_itrex(x: Array, y: Array) -> Fits:
     that are all equal.
     """
     doses = np.array([np.unique(row).size for row in x])
-    runs = [_fit_model(x, y, count) for count in MODELS]
-    values = np.stack(
-        [np.where(doses >= m, run[1], np.inf) for m, run in zip(MODELS, runs, strict=True)]
-    )
+    parameters, values = _run_models(x, y)
+    allowed = doses[None, :] >= np.array(MODELS)[:, None]
+    values = np.where(allowed, values, np.inf)
     best = np.argmin(values, axis=0)
     each = np.arange(len(x))
-    parameters = np.stack([run[0] for run in runs])[best, each]
-    objective = values[best, each]
-    varied = np.ptp(y, axis=1) > 0
-    ok = varied & np.isfinite(objective) & np.isfinite(parameters).all(axis=1)
-    return Fits(parameters, np.array(MODELS)[best], objective, ok)
+    parameters, lowest = parameters[best, each], values[best, each]
+    ok = (np.ptp(y, axis=1) > 0) & np.isfinite(lowest) & np.isfinite(parameters).all(axis=1)
+    return Fits(parameters, np.array(MODELS)[best], lowest, ok)
 
 
 def objective(parameters: Array, x: Array, y: Array) -> Array:
@@ -65,16 +62,20 @@ def objective(parameters: Array, x: Array, y: Array) -> Array:
     return np.sum(residual * np.sqrt(residual), axis=-1)
 
 
-def _fit_model(x: Array, y: Array, count: int) -> tuple[Array, Array]:
-    """Parameters (P, 5) and objectives (P,) of one model; infinite where the run never moved."""
-    start = start_values(x, y, count)
-    free = np.array(_FREE[count])
+def _run_models(x: Array, y: Array) -> tuple[Array, Array]:
+    """Parameters (4, P, 5) and objectives (4, P) of all models; infinite where a run never moved."""
+    models, count = len(MODELS), len(x)
+    start = np.concatenate([start_values(x, y, number) for number in MODELS])
+    free = np.repeat([_FREE[number] for number in MODELS], count, axis=0)
+    every_x, every_y = np.tile(x, (models, 1)), np.tile(y, (models, 1))
 
     def value(points: Array, problems: NDArray[np.intp]) -> Array:
-        return objective(np.where(free, points, start[problems]), x[problems], y[problems])
+        points = np.where(free[problems], points, start[problems])
+        return objective(points, every_x[problems], every_y[problems])
 
     found = minimise(value, start)
-    return found.points, np.where(found.iterations > 0, found.values, np.inf)
+    values = np.where(found.iterations > 0, found.values, np.inf)
+    return found.points.reshape(models, count, -1), values.reshape(models, count)
 
 
 def start_values(x: Array, y: Array, count: int) -> Array:

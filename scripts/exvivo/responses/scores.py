@@ -9,11 +9,13 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from exvivo.errors import ScoringError, StoreError
+from exvivo.errors import ScoringError
 from exvivo.responses.concentrations import ic50_text
 from exvivo.responses.curve import PARAMETERS, evaluate, inverse, signed_slope
 from exvivo.responses.dss import Threshold, activity_threshold, dss_types
 from exvivo.responses.fit import ALL_REPLICATES
+from exvivo.sheets.text import read_rows
+from exvivo.sheets.values import read_numbers
 
 Array = NDArray[np.float64]
 
@@ -103,41 +105,39 @@ def scores_schema(columns: pd.Index | list[str]) -> pa.Schema:
 
 
 def read_reference(path: Path | str) -> pd.DataFrame:
-    """Read mean scores of healthy controls: CSV or TSV with Drug.Name, mean_DSS and perhaps mean_DSS_adj.
+    """Read mean scores of healthy controls: text with columns Drug.Name, mean_DSS and perhaps mean_DSS_adj.
 
-    Returns treatment, control_dss, control_dss_adj. Raises `ScoringError` if a column is missing, a number
-    is none, or a drug occurs twice.
+    Returns treatment, control_dss, control_dss_adj (missing where the table says so). Raises `SheetError`
+    if the file cannot be read, and `ScoringError` if a column is missing, a number is none, or a drug occurs
+    twice.
     """
-    try:
-        frame = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise StoreError("cannot read the reference", found=str(error), where=str(path)) from error
-    expected = "columns Drug.Name, mean_DSS and perhaps mean_DSS_adj"
-    if not {"Drug.Name", "mean_DSS"} <= set(frame.columns):
-        found = ", ".join(frame.columns)
+    header, *rows = read_rows(Path(path), str(path))
+    expected = "columns Drug.Name and mean_DSS, perhaps mean_DSS_adj"
+    if not {"Drug.Name", "mean_DSS"} <= set(header.cells):
+        found = ", ".join(header.cells)
         raise ScoringError("a column is missing", expected=expected, found=found, where=str(path))
-    doubled = frame["Drug.Name"][frame["Drug.Name"].duplicated()]
-    if len(doubled):
+
+    def column(name: str) -> list[str]:
+        place = header.cells.index(name) if name in header.cells else len(header.cells)
+        return [row.cells[place] if place < len(row.cells) else "" for row in rows]
+
+    names = column("Drug.Name")
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
         found = ", ".join(doubled)
         raise ScoringError(
-            "drugs occur twice", expected="each drug once", found=found, where=str(path)
+            "drugs occur twice", expected="one row each", found=found, where=str(path)
         )
-    if "mean_DSS_adj" not in frame:
-        frame["mean_DSS_adj"] = ""
-    try:
-        numbers = frame[["mean_DSS", "mean_DSS_adj"]].replace({"": np.nan, "NA": np.nan})
-        numbers = numbers.astype("float64")
-    except ValueError as error:
-        raise ScoringError(
-            "not a number", expected=expected, found=str(error), where=str(path)
-        ) from error
-    return pd.DataFrame(
-        {
-            "treatment": frame["Drug.Name"],
-            "control_dss": numbers["mean_DSS"],
-            "control_dss_adj": numbers["mean_DSS_adj"],
-        }
-    )
+    numbers = {"control_dss": column("mean_DSS"), "control_dss_adj": column("mean_DSS_adj")}
+    frame = pd.DataFrame({"treatment": names})
+    for name, cells in numbers.items():
+        read = read_numbers(cells)
+        for row, number in zip(rows, read, strict=True):
+            if isinstance(number, str):
+                place = f"{path}, row {row.line}"
+                raise ScoringError(number, expected="a number or NA", found=name, where=place)
+        frame[name] = [np.nan if number is None else float(number) for number in read]
+    return frame
 
 
 def _values(curves: pd.DataFrame, threshold: Threshold) -> pd.DataFrame:
