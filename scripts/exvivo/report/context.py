@@ -94,7 +94,8 @@ class Context:
 
     def sides(self, frame: pd.DataFrame, readout: str) -> list[str]:
         """The side of a readout's contrast that each row belongs to; "" for neither."""
-        contrast = (self.inputs.contrasts.get(readout) or {}).get("contrast") or DEFAULT_CONTRAST
+        given = self.inputs.contrasts.get(readout) or {}
+        contrast = given.get("contrast", given) or DEFAULT_CONTRAST
         return list(contrast_wells(frame, contrast)) if len(frame) else []
 
     def image(self, plate: str, well: str, *, place: bool = True) -> str:

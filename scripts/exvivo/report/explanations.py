@@ -105,3 +105,20 @@ def explain(metric: str) -> str:
         .replace("zprime", "z_prime")
     )
     return next((told for words, told in _METRICS if all(word in key for word in words)), "")
+
+
+def metric_name(metric: str) -> str:
+    """A metric's id as words: robust_z_prime_crossfit is "robust Z′, cross-fitted"."""
+    words = metric.replace("_", " ")
+    for old, new in (
+        ("z prime", "Z′"),
+        ("zprime", "Z′"),
+        ("crossfit", "cross-fitted"),
+        ("in sample", "in-sample"),
+        ("auroc", "AUROC"),
+        ("dmso", "DMSO"),
+        ("pearson", "Pearson"),
+        ("spearman", "Spearman"),
+    ):
+        words = words.replace(old, new)
+    return words

@@ -14,8 +14,8 @@ import pyarrow as pa
 from exvivo import tables
 from exvivo.errors import StoreError
 from exvivo.files import digest_file, read_json
+from exvivo.responses.read import no_scores, read_scores
 
-SCORE_TEXT = ("screen", "readout", "treatment", "addon", "status", "reason")
 _PHASE = re.compile(r"phase([123])")
 
 
@@ -102,31 +102,6 @@ class _Reader:
         return read_json(path) if self.found(path) else {}
 
 
-def read_scores(path: Path) -> pd.DataFrame:
-    """The table of scores: numbers as numbers, names as text (a drug may be called "NA" or "1E5").
-
-    `StoreError` if it is damaged or lacks treatment, readout or dss_asym.
-    """
-    try:
-        header = pd.read_csv(path, sep="\t", nrows=0, encoding="utf-8").columns
-        text = {name: str for name in SCORE_TEXT if name in header}
-        missing = {name: [""] for name in header if name not in text}
-        frame = pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False, na_values=missing)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise StoreError("cannot read the scores", found=str(error), where=path.name) from error
-    lacking = [c for c in ("treatment", "readout", "dss_asym") if c not in frame.columns]
-    if lacking:
-        raise StoreError("the scores lack columns", found=f"no {lacking}", where=path.name)
-    for name in ("hit", "hit_published"):
-        if name in frame:
-            frame[name] = frame[name].astype(str).str.casefold() == "true"
-        else:
-            frame[name] = False
-    for name in ("addon", "status", "reason"):
-        frame[name] = frame.get(name, "")
-    return frame
-
-
 def read_inputs(
     *,
     screen: str,
@@ -177,11 +152,6 @@ def read_inputs(
         digests=reader.digests,
         **settings,
     )
-
-
-def no_scores() -> pd.DataFrame:
-    """A table of scores without rows."""
-    return pd.DataFrame({name: [] for name in (*SCORE_TEXT, "dss_asym", "hit", "hit_published")})
 
 
 def _crossfit(path: Path | None) -> pd.DataFrame | None:

@@ -89,7 +89,7 @@ def _network_text(context: Context) -> str:
     )
     start = "" if network == "small" else f", {start},"
     sentences = [
-        f"A {network} network{start} was trained to tell negative from positive controls in up to three phases "
+        f"The network {network}{start} was trained to tell negative from positive controls in up to three phases "
         "(Berker et al. 2022): on a cell line's controls (I), on the controls of this screen (II) and, if there "
         "are duplicates, on all wells with exchanged duplicate labels (III)."
     ]
@@ -114,6 +114,11 @@ def _recipe(phase: Phase) -> Mapping[str, Any]:
 def _phase_text(phase: Phase) -> str:
     recipe = _recipe(phase)
     told = []
+    counts = phase.record.get("counts") or {}
+    if counts.get("train"):
+        told.append(
+            f"{count(int(counts['train']), 'image')}, {counts.get('validation', 0)} more for validation"
+        )
     if recipe.get("epochs") is not None:
         told.append(count(int(recipe["epochs"]), "epoch"))
     if recipe.get("learning_rate") is not None:
@@ -226,5 +231,12 @@ def _facts(context: Context) -> list[tuple[str, str]]:
         for phase in inputs.phases.values()
         if phase.record.get("sha256") and not phase.skipped
     ]
+    for phase in inputs.phases.values():
+        ran = [
+            f"{k} {phase.record[k]}"
+            for k in ("device", "torch", "seed")
+            if phase.record.get(k) is not None
+        ]
+        facts += [(f"Run of phase {_ROMAN[phase.number]}", ", ".join(ran))] if ran else []
     facts += [(name, f"SHA-256 {digest[:16]}…") for name, digest in sorted(inputs.digests.items())]
     return facts

@@ -59,7 +59,7 @@ def plates(context: Context) -> Plates:
         readout_name(name): _views(context, name, number_maps=1, first=100 * i)
         for i, name in enumerate(inputs.readouts[1:], start=1)
     }
-    views = _views(context, inputs.headline, number_maps=2, first=0)
+    views = _views(context, inputs.headline, number_maps=2, first=0) or _unmeasured(context)
     return Plates(readout_name(inputs.headline), views, others)
 
 
@@ -73,6 +73,24 @@ def _views(context: Context, readout: str, *, number_maps: int, first: int) -> l
     return views
 
 
+def _unmeasured(context: Context) -> list[PlateView]:
+    """The plates of the layout of a screen that has no value at all: what was meant, and why it is missing."""
+    layout, views = context.inputs.layout, []
+    for index, plate in enumerate(names(layout["plate"])):
+        nothing = {
+            "readout": context.inputs.headline,
+            "value": None,
+            "viability": None,
+            "flag": "",
+            "used": False,
+        }
+        mine = layout[layout["plate"] == plate].assign(**nothing)
+        views.append(
+            _view(context, plate, context.inputs.headline, mine, (0.0, 1.0), 1, f"{index}")
+        )
+    return views
+
+
 def _view(
     context: Context,
     plate: str,
@@ -83,7 +101,7 @@ def _view(
     name: str,
 ) -> PlateView:
     rows = _with_layout(context, plate, frame)
-    damaged = _damaged(context.inputs.admissions.get(plate, {}))
+    damaged = _damaged(context, plate)
     reasons = {row["well"]: missing_reason(row, damaged) for row in rows}
     shape = plate_shape([row["well"] for row in rows])
     raw, normal = (_cells(rows, plate, column, reasons) for column in ("value", "viability"))
@@ -106,7 +124,8 @@ def _view(
                 keys=True,
             ),
         )
-    left_out = [_left_out(row, reasons) for row in rows if _is_left_out(row, reasons)]
+    measured = any(number(row["value"]) is not None for row in rows)
+    left_out = [_left_out(row, reasons) for row in rows if measured and _is_left_out(row, reasons)]
     return PlateView(plate, readout, maps, left_out, _notes(context, plate, rows))
 
 
@@ -136,15 +155,17 @@ def _with_layout(context: Context, plate: str, frame: pd.DataFrame) -> list[dict
     return rows
 
 
-def _damaged(admission: dict[str, Any]) -> dict[str, str]:
-    """Reasons of the wells that admission left out."""
-    wells = admission.get("wells") or {}
-    return {
+def _damaged(context: Context, plate: str) -> dict[str, str]:
+    """Reasons of the wells that admission or projection left out."""
+    wells = context.inputs.admissions.get(plate, {}).get("wells") or {}
+    found = {
         well: "; ".join(str(f) for f in entry.get("details") or entry.get("flags") or [])
         or "damaged"
         for well, entry in wells.items()
         if entry.get("verdict") == "damaged"
     }
+    checked = (context.inputs.admission.get("plates") or {}).get(plate) or {}
+    return found | {well: str(reason) for well, reason in (checked.get("damaged") or {}).items()}
 
 
 def missing_reason(row: dict[str, Any], damaged: dict[str, str]) -> str:
@@ -196,6 +217,8 @@ def _notes(context: Context, plate: str, rows: list[dict[str, Any]]) -> list[str
     notes += [reason_text(reason).rstrip(".") for reason in admission.get("reasons") or []]
     if admission.get("projection_only"):
         notes.append("Only the instrument's own projections: the middle plane is the projection")
+    if not any(number(row["value"]) is not None for row in rows):
+        notes.append("No well of this plate has a value")
     flagged = sum(1 for row in rows if text(row["flag"]) and number(row["value"]) is not None)
     if flagged:
         notes.append(f"{count(flagged, 'well')} with a remark: choose a well to read it")

@@ -11,7 +11,7 @@ from exvivo.figures.scatter import Dot, correlation, scatter
 from exvivo.figures.svg import Figure
 from exvivo.figures.words import MISSING, figures, known
 from exvivo.report.context import Context, drugs_of, limit_text, natural, number, readout_name, text
-from exvivo.report.explanations import explain
+from exvivo.report.explanations import explain, metric_name
 
 VERDICTS = {"pass": "pass", "warn": "warning", "fail": "fail", "info": "for information"}
 _ORDER = {"fail": 0, "warn": 1, "pass": 2, "info": 3}
@@ -67,7 +67,7 @@ def quality(context: Context) -> Quality:
         counts=[(key, word, int(verdicts.get(key, 0))) for key, word in VERDICTS.items()],
         replicates=figure,
         agreement=agreement,
-        meanings=[(_metric_name(m), explain(m)) for m in metrics if explain(m)],
+        meanings=[(metric_name(m), explain(m)) for m in metrics if explain(m)],
     )
 
 
@@ -91,7 +91,7 @@ def _metric(row: dict[str, Any]) -> Metric:
     verdict = text(row["verdict"])
     return Metric(
         scope="whole screen" if row["scope"] == "screen" else text(row["scope"]),
-        name=_metric_name(text(row["metric"])),
+        name=metric_name(text(row["metric"])),
         value=figures(row["value"]) if known(row["value"]) else MISSING,
         limit=limit_text(row["limit"]),
         verdict=verdict,
@@ -100,23 +100,6 @@ def _metric(row: dict[str, Any]) -> Metric:
         note=text(row["note"]),
         meaning=explain(text(row["metric"])),
     )
-
-
-def _metric_name(metric: str) -> str:
-    """A metric's id as words: robust_z_prime_crossfit is "robust Z′, cross-fitted"."""
-    words = metric.replace("_", " ")
-    for old, new in (
-        ("z prime", "Z′"),
-        ("zprime", "Z′"),
-        ("crossfit", "cross-fitted"),
-        ("in sample", "in-sample"),
-        ("auroc", "AUROC"),
-        ("dmso", "DMSO"),
-        ("pearson", "Pearson"),
-        ("spearman", "Spearman"),
-    ):
-        words = words.replace(old, new)
-    return words
 
 
 def replicate_figure(context: Context) -> tuple[Figure | None, str]:

@@ -10,7 +10,7 @@ from exvivo.figures.history import SMALLEST_LOSS, history
 from exvivo.figures.strip import Control, strip
 from exvivo.figures.svg import Figure
 from exvivo.figures.words import fixed, known
-from exvivo.report.context import Context, number, text
+from exvivo.report.context import Context, number
 from exvivo.report.inputs import Phase
 
 _TITLES = {
@@ -39,10 +39,13 @@ class Training:
     phases: list[PhaseView]
     crossfit: list[Figure]
     crossfit_reason: str
+    reason: str = ""
 
 
 def training(context: Context) -> Training:
-    """All three phases, whether trained or not."""
+    """All three phases, whether trained or not; `reason` where the screen has no network at all."""
+    if not context.inputs.phases and not context.inputs.network:
+        return Training([], [], "", "this screen is made of readout files alone, without a network")
     phases = [_view(context, number) for number in (1, 2, 3)]
     figures, reason = _crossfit(context)
     return Training(phases, figures, reason)
@@ -63,12 +66,7 @@ def _view(context: Context, number: int) -> PhaseView:
 
 def _reason(context: Context, number: int, phase: Phase | None) -> str:
     if phase is None:
-        network = context.inputs.network
-        return (
-            "no readout of this screen needs it"
-            if network
-            else "this screen has no network: readout files alone"
-        )
+        return "no readout of this screen needs it"
     if phase.skipped:
         return phase.skipped
     return "its training history is missing" if phase.history is None else ""
@@ -92,15 +90,16 @@ def _crossfit(context: Context) -> tuple[list[Figure], str]:
     column = next((c for c in ("viability", "value", "prediction") if c in frame), None)
     if column is None or not {"plate", "well"} <= set(frame.columns):
         return [], "the cross-fitted predictions lack the columns plate, well and viability"
-    trained = context.inputs.of("viability_phase2")
-    sides = context.sides(trained, "viability_phase2")
-    rows = trained.assign(side=sides).to_dict("records")
-    controls = {(r["plate"], r["well"]): r for r in rows}
+    layout = context.inputs.layout
+    sides = context.sides(layout, "viability_phase2")
+    controls = dict(zip(zip(layout["plate"], layout["well"], strict=True), sides, strict=True))
+    trained = context.inputs.of("viability_phase2").to_dict("records")
+    final = {(row["plate"], row["well"]): row["value"] for row in trained}
     held_out, own = [], []
     for row in frame.to_dict("records"):
-        known_as = controls.get((row["plate"], row["well"]), {})
-        held_out.append(_control(row, text(known_as.get("side")), row[column]))
-        own.append(_control(row, text(known_as.get("side")), known_as.get("value")))
+        key = (row["plate"], row["well"])
+        held_out.append(_control(row, controls.get(key, ""), row[column]))
+        own.append(_control(row, controls.get(key, ""), final.get(key)))
     titles = (
         "Cross-fitted: judged by models that did not see them",
         "In-sample: judged by the final model",

@@ -9,6 +9,7 @@ import pandas as pd
 from exvivo.figures.waterfall import Bar, bars_of
 from exvivo.figures.words import count, fixed
 from exvivo.report.context import Context, limit_text, names, readout_name, reason_text, text
+from exvivo.report.explanations import metric_name
 
 _BEST = 5
 
@@ -39,7 +40,10 @@ def verdict(context: Context) -> Verdict:
         word="On hold" if context.held else "Pass",
         sentence=_sentence(context, len(hits), len(bars)),
         reasons=reasons,
-        concerns=concerns(inputs.quality, headline=inputs.headline),
+        concerns=[
+            *concerns(inputs.quality, headline=inputs.headline, held=context.held),
+            *(str(note) for note in inputs.admission.get("notes") or []),
+        ],
         facts=_facts(context, len(hits)),
         best=hits[:_BEST],
         hits=len(hits),
@@ -58,25 +62,27 @@ def _reasons(context: Context) -> list[str]:
 
 def _sentence(context: Context, hits: int, scored: int) -> str:
     if context.held:
-        return "This screen failed its quality gate. No drug is ranked, and no score is shown."
+        return "This screen is on hold. No drug is ranked, and no score is shown."
     if not scored:
         return "The screen passed its quality gate, but no drug has a score."
     found = f"{hits} of {count(scored, 'scored drug')} {'is a hit' if hits == 1 else 'are hits'}"
     return f"The screen passed its quality gate. {found if hits else 'No drug is a hit'}."
 
 
-def concerns(quality: pd.DataFrame, *, headline: str) -> list[str]:
+def concerns(quality: pd.DataFrame, *, headline: str, held: bool) -> list[str]:
     """Failures and warnings that did not hold the screen, each as a short text."""
     rows = quality[quality["verdict"].isin(["warn", "fail"])] if len(quality) else quality
     found = []
     for row in rows.to_dict("records"):
         if text(row["readout"]) not in ("", headline):
             continue  # another readout's trouble stands in the quality table
+        if held and row["verdict"] == "fail" and row["gate"]:
+            continue  # a reason of the verdict
         where = "" if row["scope"] == "screen" else f" on {row['scope']}"
         word = "failed" if row["verdict"] == "fail" else "warning"
         limit = f", wanted {limit_text(row['limit'])}" if text(row["limit"]) else ""
         found.append(
-            f"{str(row['metric']).replace('_', ' ')}{where}: {fixed(row['value'], 2)}{limit} ({word})"
+            f"{metric_name(text(row['metric']))}{where}: {fixed(row['value'], 2)}{limit} ({word})"
         )
     return found
 

@@ -15,10 +15,14 @@
     return direction * (x - y) || a.dataset.order - b.dataset.order;
   };
   for (const header of $$("th[data-sort]", table)) {
-    const button = document.createElement("button");
-    button.type = "button";
+    const button = document.createElement("span"); // a real button is not printed in a repeated head
+    button.setAttribute("role", "button");
+    button.tabIndex = 0;
     button.append(...header.childNodes);
     header.append(button);
+    button.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); button.click(); }
+    });
     button.addEventListener("click", () => {
       const falling = ["score", "effect", "fit"].includes(header.dataset.sort) || header.dataset.sort.startsWith("rep");
       const now = header.getAttribute("aria-sort");
