@@ -103,14 +103,14 @@ def read_hashes(path: Path | str) -> dict[str, FileHash]:
     """Return the recorded checksums by path. Raises `StoreError` if the file is missing or damaged."""
     try:
         with Path(path).open(encoding="utf-8", newline="") as handle:
-            rows = list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
+            rows = csv.reader(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
+            if tuple(next(rows, ())) != COLUMNS:
+                raise ValueError("other columns")
             return {
-                row["path"]: FileHash(
-                    row["path"], int(row["bytes"]), row["algorithm"], row["digest"]
-                )
-                for row in rows
+                path: FileHash(path, int(size), algorithm, digest)
+                for path, size, algorithm, digest in rows
             }
-    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise StoreError(
             "cannot read these checksums",
             expected="columns " + ", ".join(COLUMNS),
