@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from exvivo.checksums import ALGORITHM, FileHash, checksum_file, write_hashes
 from exvivo.errors import StoreError
-from exvivo.files import digest_file
 from exvivo.plates import get_instrument, read_fingerprint
 from exvivo.plates.base import RawFile, load_fingerprint
 from exvivo.plates.scan import scan_plate, scan_plates
@@ -48,8 +48,11 @@ def row(out: Path, path: str = FIRST) -> RawFile:
 def project(plate: Path, out: Path, *, channel: str = "1") -> None:
     """Leave behind what admission and projection leave behind."""
     files = [f for f in read_fingerprint(out / "fingerprint.tsv") if f.channel == channel]
-    rows = [f"{f.path}\t{f.bytes}\t{digest_file(plate / f.path)}" for f in files]
-    (out / "hashes.tsv").write_text("\n".join(["path\tbytes\tsha256", *rows, ""]))
+    digests = [checksum_file(plate / f.path) for f in files]
+    write_hashes(
+        out / "hashes.tsv",
+        [FileHash(f.path, f.bytes, ALGORITHM, d) for f, d in zip(files, digests, strict=True)],
+    )
     wells = {f.well: {"verdict": "admitted"} for f in files}
     (out / "admission.json").write_text(json.dumps({"verdict": "admitted", "wells": wells}))
 
@@ -157,7 +160,7 @@ def test_a_repair_in_place_of_a_damaged_well_is_seen(plate, out):
     project(plate, out)
     admission = {"verdict": "admitted", "wells": {"B02": {"verdict": "damaged"}}}
     (out / "admission.json").write_text(json.dumps(admission))
-    (out / "hashes.tsv").write_text("path\tbytes\tsha256\nother\t1\t00\n")
+    write_hashes(out / "hashes.tsv", [FileHash("other", 1, ALGORITHM, "00")])
     write_image(plate / FIRST, noise("repaired"))
     touch(plate / FIRST)
     assert scan(plate, out, full=True)

@@ -29,7 +29,7 @@ class Known:
     bytes: int
     mtime_ns: int
     revision: int = 0
-    sha256: str = ""
+    digest: str = ""
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ class ScanCache:
     def save(self, out: Path) -> None:
         """Write both files; the small one last, because it vouches for the other."""
         files = {
-            p: [k.bytes, k.mtime_ns, k.revision, k.sha256] for p, k in sorted(self.files.items())
+            p: [k.bytes, k.mtime_ns, k.revision, k.digest] for p, k in sorted(self.files.items())
         }
         listings = {
             path: [

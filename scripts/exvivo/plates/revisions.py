@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
+from exvivo import checksums
+from exvivo.checksums import FileHash
 from exvivo.errors import StoreError
-from exvivo.files import digest_file, read_json
+from exvivo.files import read_json
 from exvivo.plates.base import Fingerprint, RawFile
 from exvivo.plates.cache import Known, ScanCache
 from exvivo.plates.tree import FileStat
 
-HASHES = "hashes.tsv"  # written by the projection: path, bytes, sha256
+HASHES = "hashes.tsv"  # written by the projection, see exvivo.checksums
 ADMISSION = "admission.json"
 
 _THREADS = 4
@@ -60,7 +61,7 @@ class Revisions:
             sha = "" if well else self._digest(path)
             known = self.cache.files[path] = Known(stat.bytes, stat.mtime_ns, 0, sha)
         elif known.bytes != stat.bytes:
-            known.revision, known.sha256 = known.revision + 1, "" if well else self._digest(path)
+            known.revision, known.digest = known.revision + 1, "" if well else self._digest(path)
         elif known.mtime_ns != stat.mtime_ns:
             self._compare(path, known, well)
         known.bytes, known.mtime_ns = stat.bytes, stat.mtime_ns
@@ -77,15 +78,15 @@ class Revisions:
         """Raise the revision if the content differs from what was used."""
         if well is None:
             digest = self._digest(path)
-            changed, known.sha256 = digest != known.sha256 != "", digest
+            changed, known.digest = digest != known.digest != "", digest
             known.revision += changed
             return
-        recorded = self._hashes.get(path, "")
-        if not recorded and not self._distrusted(well):
+        recorded = self._hashes.get(path)
+        if recorded is None and not self._distrusted(well):
             return
         digest = self._digest(path)
-        if digest != recorded and digest != known.sha256:
-            known.revision, known.sha256 = known.revision + 1, digest
+        if (recorded is None or digest != recorded.digest) and digest != known.digest:
+            known.revision, known.digest = known.revision + 1, digest
             log.info("%s: changed in place", path)
 
     def _hash_ahead(self, files: list[RawFile]) -> None:
@@ -99,10 +100,12 @@ class Revisions:
     def _digest(self, path: str) -> str:
         if path in self._digests:
             return self._digests[path]
+        recorded = self._hashes.get(path)
+        algorithm = recorded.algorithm if recorded else checksums.ALGORITHM
         try:
-            return digest_file(self.folder / path)
+            return checksums.checksum_file(self.folder / path, algorithm)
         except OSError as error:
-            log.warning("%s: cannot be read: %s", path, error.strerror)
+            log.warning("%s: cannot be read: %s", path, error.strerror or error)
             return "unreadable"
 
     def _distrusted(self, well: str) -> bool:
@@ -110,7 +113,7 @@ class Revisions:
         return verdict not in ("", "admitted") or well in damaged
 
     @cached_property
-    def _hashes(self) -> dict[str, str]:
+    def _hashes(self) -> dict[str, FileHash]:
         return read_hashes(self.out)
 
     @cached_property
@@ -134,13 +137,11 @@ class Revisions:
             self.cache.files[path] = Known(size, mtime if mtime <= written else -1, revision)
 
 
-def read_hashes(out: Path) -> dict[str, str]:
-    """Return SHA-256 by path of the raw files the projection read; empty if there was none."""
+def read_hashes(out: Path) -> dict[str, FileHash]:
+    """Return the checksums by path of the raw files the projection read; empty if there was none."""
     try:
-        with (out / HASHES).open(encoding="utf-8", newline="") as handle:
-            rows = csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE)
-            return {row["path"]: row["sha256"] for row in rows}
-    except (OSError, KeyError, csv.Error):
+        return checksums.read_hashes(out / HASHES)
+    except StoreError:
         return {}
 
 
