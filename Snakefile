@@ -25,6 +25,6 @@ include: "workflow/rules/cohort.smk"
 
 
 rule all:
+    default_target: True
     input:
         final_targets(),
-    default_target: True

@@ -110,8 +110,11 @@ def plates_for_layout(sheets: Sheets, screen: str) -> list[dict[str, str]]:
 
 
 def start_model(sheets: Sheets, screen: str, network: str, phase: int) -> str:
-    """The model a phase starts from: ImageNet, then phase I of the cell line, then the screen's phase II."""
-    if phase == 1:
+    """The model a phase starts from: ImageNet, then phase I of the cell line, then the screen's phase II.
+
+    Without a training screen phase II starts from ImageNet itself.
+    """
+    if phase == 1 or (phase == 2 and not sheets.screens[screen].training_screen):
         return f"results/models/{network}/imagenet.safetensors"
     return trained_model(sheets, screen, network, phase - 1)
 
@@ -153,7 +156,8 @@ def model_files(sheets: Sheets, screen: str, suffix: str) -> list[str]:
     """Files beside the models of all phases the screen needs: `.json` records, `_history.tsv` tables."""
     network = sheets.screens[screen].network
     last = max(viability_phases(sheets, screen), default=0)
-    models = [trained_model(sheets, screen, network, phase) for phase in range(1, last + 1)]
+    first = 1 if sheets.screens[screen].training_screen else 2
+    models = [trained_model(sheets, screen, network, phase) for phase in range(first, last + 1)]
     return [model.removesuffix(".safetensors") + suffix for model in models]
 
 

@@ -266,10 +266,10 @@ BAD = [
     (
         "screens",
         1,
-        "S01 drug - PT-01 vgg19 viability_phase2,metabolic - -",
+        "S01 drug - PT-01 vgg19 viability_phase2,viability_phase1,metabolic - -",
         3,
         "training_screen",
-        "viability_phase2 needs",
+        "viability_phase1 needs",
     ),
     (
         "screens",

@@ -11,7 +11,8 @@ from exvivo.provenance import code_digest
 from exvivo.sheets import contrast_of, load_config, read_sheets
 
 config.update(load_config(config))
-sheets = read_sheets(config, Path.cwd())
+# A layout that is missing holds its own screen (check_screen), not the night.
+sheets = read_sheets(config, Path.cwd(), layouts_must_exist=False)
 
 # The raw plates are watched by the main process alone: a job trusts the fingerprint it was started with.
 if workflow.is_main_process:

@@ -12,6 +12,8 @@ from exvivo.sheets.names import IMAGE_READOUTS, VIABILITY_READOUTS, suggest
 if TYPE_CHECKING:
     from exvivo.sheets.registry import Record
 
+FIRST_PHASE = "viability_phase1"
+
 Records = dict[str, "list[Record] | None"]
 
 
@@ -167,9 +169,11 @@ def _check_screen(
         for readout in sorted({r for r in readouts if readouts.count(r) > 1})
     ]
     learned = [readout for readout in readouts if readout in VIABILITY_READOUTS]
-    for column in ("network", "training_screen"):
-        if learned and not values[column]:
-            expected = f"a value, since {learned[0]} needs it"
+    # Without a training screen phase II starts from ImageNet itself (Berker et al. 2022, Fig. 5).
+    needs = (("network", learned), ("training_screen", [r for r in learned if r == FIRST_PHASE]))
+    for column, readouts in needs:
+        if readouts and not values[column]:
+            expected = f"a value, since {readouts[0]} needs it"
             problems.append(Problem(file, line, column, "nothing", expected))
 
 

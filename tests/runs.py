@@ -1,0 +1,60 @@
+"""Runs of the real workflow in folders of a test's own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CODE = ("Snakefile", "workflow", "scripts", "envs", "profiles", "resources")
+
+
+class Workflow:
+    """A copy of the workflow's code and a working directory to run it in, so that a test may edit both."""
+
+    def __init__(self, repository: Path, folder: Path):
+        self.code, self.work = folder / "code", folder / "work"
+        self.code.mkdir(parents=True)
+        (self.work / "config").mkdir(parents=True)
+        for name in CODE:
+            source, target = repository / name, self.code / name
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(source, target)
+
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run snakemake on the working directory; fail the test with its output unless it succeeds."""
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.code / "Snakefile")]
+        command += ["--profile", str(self.code / "profiles" / "default"), "--cores", "2"]
+        command += ["--directory", str(self.work), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.code, check=False)
+        if check and done.returncode:
+            pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        return done
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Jobs that a run would have now: rule → number, without the target rule."""
+        done = self.snakemake("--dry-run", *arguments)
+        output = done.stdout + done.stderr
+        table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", output, re.S)
+        if table is None:
+            assert "Nothing to be done" in output, output
+            return {}
+        rows = [line.split() for line in table.group(1).splitlines()]
+        return {name: int(count) for name, count in rows if name not in ("all", "total")}
+
+    def result(self, path: str) -> Path:
+        """A file below results/."""
+        return self.work / "results" / path
+
+    def write(self, path: str, text: str) -> Path:
+        """Write a file of the working directory."""
+        target = self.work / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        return target
