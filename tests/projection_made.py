@@ -10,8 +10,10 @@ import numpy as np
 import tifffile
 
 from exvivo.files import write_json, write_text
-from exvivo.plates.admission import Admission, Channel, Well
+from exvivo.plates.admission import Admission
 from exvivo.plates.base import Fingerprint, RawFile
+from exvivo.plates.findings import Well
+from exvivo.plates.patterns import Channel
 
 
 def noise(shape: tuple[int, ...], seed: int = 0, dtype: str = "uint16", high: int = 4000):

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from ome_zarr_models.v05.hcs import HCS
 
 from exvivo.checksums import checksum_file, read_hashes
 from exvivo.errors import ConfigError, PlateError
-from exvivo.plates.admission import Channel
+from exvivo.files import write_json
+from exvivo.plates import get_instrument, read_fingerprint
+from exvivo.plates.admission import admit_plate
 from exvivo.plates.base import Reason
+from exvivo.plates.patterns import Channel
+from exvivo.plates.scan import scan_plate
 from exvivo.projection import project_plate
 from exvivo.tables import READOUT, read_table
 from exvivo.wells import area_average, read_wells
+from plates_made import make_imagexpress
 from projection_made import MadePlate, noise
 
 WELLS = ("B02", "B03", "B10", "C02", "AA01")
@@ -35,8 +43,6 @@ def plate(tmp_path) -> MadePlate:
 
 
 def planes_of(plate: MadePlate, well: str, fov: int) -> np.ndarray:
-    import tifffile
-
     files = [f for f in plate.files if (f.well, f.field, f.channel) == (well, fov, "1")]
     files.sort(key=lambda file: file.plane)
     return np.stack([tifffile.imread(plate.raw / file.path) for file in files])
@@ -208,6 +214,53 @@ def test_wells_that_admission_left_out_count_and_stay_out(plate):
     damage(plate, "B10")
     project_plate(**plate.arguments(damaged_wells_limit=0.2))
     assert done_of(arguments)[0]["verdict"] == "refused"
+
+
+def test_a_real_scan_sees_what_changes_in_place_after_projection(tmp_path):
+    """Scan, admission and projection together, with a file changed and a broken one mended in place."""
+    raw, out = make_imagexpress(tmp_path / "raw", wells=("B02", "B03", "C02")), tmp_path / "out"
+    instrument = get_instrument("imagexpress")
+    good, bad = (
+        raw / "TimePoint_1/ZStep_2/P_B03_s2_w1.TIF",
+        raw / "TimePoint_1/ZStep_2/P_C02_s1_w1.TIF",
+    )
+    written = bad.read_bytes()
+    # Pixels whole and directory sound, so that admission lets it through: all zeros.
+    bad.write_bytes(zero_pixels(written))
+
+    def scan() -> dict[str, int]:
+        scan_plate("P1", raw, instrument, out, full=True, settle_minutes=0)
+        files = read_fingerprint(out / "fingerprint.tsv")
+        return {raw / file.path: file.revision for file in files if file.revision}
+
+    def project() -> dict:
+        admission = admit_plate(out / "fingerprint.tsv", raw, instrument, {})
+        assert admission.verdict == "admitted"
+        write_json(out / "admission.json", admission.to_json())
+        arguments = MadePlate(tmp_path / "unused").arguments(damaged_wells_limit=0.5)
+        arguments |= {"folder": raw, "hashes": out / "hashes.tsv"}
+        arguments |= {name: out / f"{name}.zarr" for name in ("images", "wells")}
+        arguments |= {
+            n: out / p
+            for n, p in (("fingerprint", "fingerprint.tsv"), ("admission", "admission.json"))
+        }
+        project_plate(**arguments)
+        return done_of(arguments)[0]["damaged"]
+
+    assert scan() == {}
+    assert list(project()) == ["C02"]
+    for path, content in ((good, zero_pixels(good.read_bytes(), 9)), (bad, written)):
+        path.write_bytes(content)
+        os.utime(path, (1e9, 1e9 + len(content)))
+    os.utime(raw / "TimePoint_1/ZStep_1/P_B02_s1_w1.TIF", (1e9, 1e9))  # touched only
+    assert scan() == {good: 1, bad: 1}
+    assert project() == {}
+
+
+def zero_pixels(content: bytes, value: int = 0) -> bytes:
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        start, count = file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
+    return content[:start] + bytes([value]) * count + content[start + count :]
 
 
 @pytest.mark.parametrize("verdict", ["refused", "arriving"])

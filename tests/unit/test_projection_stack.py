@@ -7,7 +7,7 @@ import pytest
 
 from exvivo.checksums import checksum_file
 from exvivo.plates.base import RawFile
-from exvivo.projection import PROJECTION_ONLY, SINGLE_PLANE, PlaneError, StackProjector
+from exvivo.projection import PROJECTION_ONLY, SINGLE_PLANE, ZERO_PLANE, PlaneError, StackProjector
 from exvivo.projection.planes import PlaneFormat
 from projection_made import MadePlate, noise
 
@@ -130,6 +130,15 @@ def test_a_plane_of_zeros_is_refused(plate, options):
     plate.add_stack("B02", np.stack([noise((9, 9)), np.zeros((9, 9), np.uint16)]), **options)
     with pytest.raises(PlaneError, match="nothing but zeros"):
         project(plate)
+
+
+def test_an_8_bit_plane_of_zeros_is_flagged(plate):
+    planes = noise((3, 9, 9), dtype="uint8")
+    planes[[0, 2]] = 0
+    plate.add_stack("B02", planes)
+    found = project(plate)
+    assert np.array_equal(found.images[0], planes[1])
+    assert found.flags == (ZERO_PLANE,)
 
 
 def test_two_images_of_one_plane_are_refused(plate):

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from exvivo.projection.planes import PlaneError
 from exvivo.projection.plate import project_plate
-from exvivo.projection.stack import PROJECTION_ONLY, SINGLE_PLANE, Projection, StackProjector
+from exvivo.projection.stack import (
+    PROJECTION_ONLY,
+    SINGLE_PLANE,
+    ZERO_PLANE,
+    Projection,
+    StackProjector,
+)
 
 __all__ = [
     "PROJECTION_ONLY",
     "SINGLE_PLANE",
+    "ZERO_PLANE",
     "PlaneError",
     "Projection",
     "StackProjector",

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from exvivo.errors import PlateError
-from exvivo.plates.admission import Admission, Channel
+from exvivo.plates.admission import Admission
 from exvivo.plates.base import RawFile, well_key
+from exvivo.plates.patterns import Channel
 from exvivo.plates.tiff import TiffFault, read_head
 from exvivo.projection.planes import PlaneFormat
 

@@ -163,7 +163,9 @@ class _Job:
                     outcome.damaged[well] = "; ".join(faults)
                     writer.discard(well)
                 else:
-                    flags = admitted.wells[well].flags
+                    flags = (
+                        admitted.wells[well].flags + ["repeated_planes"] * channel.repeated_planes
+                    )
                     _collect(outcome, store, digest, well, results, flags)
             if len(outcome.damaged) > allowed or not outcome.fields:
                 raise _TooManyDamaged

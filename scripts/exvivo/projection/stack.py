@@ -17,7 +17,7 @@ from exvivo.checksums import ALGORITHM, FileHash
 from exvivo.plates.base import PROJECTION, RawFile
 from exvivo.projection.planes import BLOCK, PlaneError, PlaneFormat, PlaneReader
 
-PROJECTION_ONLY, SINGLE_PLANE = "projection_only", "single_plane"
+PROJECTION_ONLY, SINGLE_PLANE, ZERO_PLANE = "projection_only", "single_plane", "zero_plane"
 
 # 65,536 values of 16 bits at most: their sum fits in 32 bits, in which numpy adds twice as fast.
 _RUN = 1 << 16
@@ -54,6 +54,7 @@ class StackProjector:
         self._mip, self._mid = self._memory
         self._plane, self._sum = 0, 0
         self._middle = 0
+        self._flags: list[str] = []
         self._starts = np.arange(0, BLOCK, _RUN)
 
     def project(
@@ -66,7 +67,9 @@ class StackProjector:
         Raises `PlaneError`, which names the file, if any plane cannot be used.
         """
         planes = sorted((f for f in files if f.plane != PROJECTION), key=lambda f: f.plane)
-        flags = (SINGLE_PLANE,) if len(planes) == 1 else () if planes else (PROJECTION_ONLY,)
+        self._flags = (
+            [PROJECTION_ONLY] if not planes else [SINGLE_PLANE] if len(planes) == 1 else []
+        )
         planes = planes or list(files)
         if len({file.plane for file in planes}) < len(planes) or not planes:
             raise PlaneError(f"{len(planes)} images for {len({f.plane for f in planes})} planes")
@@ -76,12 +79,12 @@ class StackProjector:
             hashes.append(self._read(folder, file))
             total += self._sum
         size = self._format.shape[0] * self._format.shape[1]
-        stack = PROJECTION_ONLY not in flags
+        stack = PROJECTION_ONLY not in self._flags
         return Projection(
             self._memory.reshape(2, *self._format.shape),
             total if stack else None,
             size * len(planes) if stack else None,
-            flags,
+            tuple(dict.fromkeys(self._flags)),
             hashes,
         )
 
@@ -89,10 +92,19 @@ class StackProjector:
         try:
             checksum = self._reader.read(folder / file.path, file.bytes, self._begin, self._add)
             if not self._sum:
-                raise PlaneError("holds nothing but zeros")
+                self._doubt_zeros()
         except PlaneError as error:
             raise PlaneError(error.problem, file.path) from error
         return FileHash(file.path, file.bytes, ALGORITHM, checksum.hexdigest())
+
+    def _doubt_zeros(self) -> None:
+        """A camera's 16 bits have an offset and noise: zeros throughout are a file that was never filled.
+
+        8 bits are made by software, which may well cut a dark plane to zeros: flagged.
+        """
+        if self._format.dtype.itemsize > 1:
+            raise PlaneError("holds nothing but zeros")
+        self._flags.append(ZERO_PLANE)
 
     def _begin(self, found: PlaneFormat) -> None:
         if self._format is not None and found != self._format:
