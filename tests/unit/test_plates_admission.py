@@ -282,6 +282,15 @@ def test_a_folder_that_is_missing(tmp_path, out):
     assert "plates.tsv" in admission.reasons[0].hint
 
 
+def test_a_folder_that_has_gone_since_the_scan(plate, out):
+    admit(plate, out)
+    shutil.rmtree(plate)
+    settings = {"settle_minutes": 0}
+    admission = admit_plate(out / "fingerprint.tsv", plate, get_instrument("imagexpress"), settings)
+    assert (admission.verdict, codes(admission)) == ("refused", ["folder_not_found"])
+    assert "no longer there" in admission.reasons[0].found
+
+
 def test_images_of_unknown_names(tmp_path, out):
     write_image(tmp_path / "raw" / "image 1.tif")
     write_image(tmp_path / "raw" / "image 2.tif")

@@ -266,6 +266,16 @@ def test_a_copy_that_keeps_old_times_is_still_arriving(plate, out):
     assert not load_fingerprint(out / "fingerprint.tsv").settled
 
 
+def test_a_file_that_changes_and_keeps_its_time_is_still_arriving(plate, out):
+    time.sleep(0.6)
+    stamp = (plate / FIRST).stat().st_mtime
+    with (plate / FIRST).open("ab") as handle:
+        handle.write(b"more")
+    os.utime(plate / FIRST, (stamp, stamp))
+    scan(plate, out, settle_minutes=0.5 / 60)
+    assert not load_fingerprint(out / "fingerprint.tsv").settled
+
+
 def test_a_clock_far_ahead_does_not_keep_a_plate_arriving(plate, out):
     _age(plate, -1000 * HOUR)
     scan(plate, out, settle_minutes=30, now=time.time() + HOUR)

@@ -180,6 +180,17 @@ def _settled(folder: Path, now: float, minutes: float) -> bool:
 
 
 def _index(folder: Path, instrument: Instrument, findings: Findings) -> Expectation | None:
+    if not folder.is_dir():
+        findings.plate(
+            Reason(
+                "folder_not_found",
+                "refused",
+                found="the raw plate is no longer there",
+                expected="the plate's folder as it was at the scan",
+                hint="restore it to judge it anew",
+            )
+        )
+        return None
     try:
         index = instrument.expected(folder)
     except PlateError as error:
