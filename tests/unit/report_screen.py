@@ -27,7 +27,53 @@ HOSTILE = (
     "{{ 7 * 7 }} {% raw %}",
     "javascript:alert(3)",
 )
-USUAL = ["Trametinib", "Vemurafenib", "Dabrafenib", "Cobimetinib", "Selumetinib", "Panobinostat", "Vorinostat", "Entinostat", "Larotrectinib", "Entrectinib", "Lorlatinib", "Crizotinib", "Venetoclax", "Navitoclax", "Vinorelbine", "Vincristine", "Doxorubicin", "Etoposide", "Cisplatin", "Temozolomide", "Olaparib", "Talazoparib", "Everolimus", "Temsirolimus", "Dasatinib", "Foretinib", "Cabozantinib", "Pazopanib", "Sunitinib", "Sorafenib", "Ponatinib", "Ruxolitinib", "Bortezomib", "Carfilzomib", "Methotrexate", "Cytarabine", "Gemcitabine", "Topotecan", "Irinotecan", "Mitoxantrone", "Idasanutlin", "Palbociclib", "Ribociclib", "Abemaciclib", "Copanlisib"]
+USUAL = [
+    "Trametinib",
+    "Vemurafenib",
+    "Dabrafenib",
+    "Cobimetinib",
+    "Selumetinib",
+    "Panobinostat",
+    "Vorinostat",
+    "Entinostat",
+    "Larotrectinib",
+    "Entrectinib",
+    "Lorlatinib",
+    "Crizotinib",
+    "Venetoclax",
+    "Navitoclax",
+    "Vinorelbine",
+    "Vincristine",
+    "Doxorubicin",
+    "Etoposide",
+    "Cisplatin",
+    "Temozolomide",
+    "Olaparib",
+    "Talazoparib",
+    "Everolimus",
+    "Temsirolimus",
+    "Dasatinib",
+    "Foretinib",
+    "Cabozantinib",
+    "Pazopanib",
+    "Sunitinib",
+    "Sorafenib",
+    "Ponatinib",
+    "Ruxolitinib",
+    "Bortezomib",
+    "Carfilzomib",
+    "Methotrexate",
+    "Cytarabine",
+    "Gemcitabine",
+    "Topotecan",
+    "Irinotecan",
+    "Mitoxantrone",
+    "Idasanutlin",
+    "Palbociclib",
+    "Ribociclib",
+    "Abemaciclib",
+    "Copanlisib",
+]
 READOUTS = ("viability_phase3", "viability_phase2", "mean_of_stack", "metabolic")
 HIT = 10.0
 
@@ -225,7 +271,7 @@ def _scores(
 ) -> pd.DataFrame:
     frame = responses[(responses["readout"] == readout) & (responses["role"] == "treatment")]
     rows = []
-    names = list(dict.fromkeys(frame["treatment"]))
+    names = [name for name in curves if name in set(frame["treatment"])]
     kinds = READOUTS.index(readout)
     for i, name in enumerate(names):
         status = {
@@ -412,7 +458,16 @@ def _write_images(
     screen: Screen, plate: str, frame: pd.DataFrame, side: int, rng: np.random.Generator
 ) -> None:
     mine = frame[(frame["plate"] == plate) & frame["value"].notna()]
-    images = np.stack([np.stack([spheroid(v, side, rng)] * 2) for v in mine["viability"]])
-    wells = list(mine["well"])
-    content = WellImages(plate, wells, [1] * len(wells), images, 65535.0, [""] * len(wells))
+    write_images(
+        screen, plate, np.stack([np.stack([spheroid(v, side, rng)] * 2) for v in mine["viability"]])
+    )
+
+
+def write_images(screen: Screen, plate: str, images: np.ndarray) -> None:
+    """Write the first of `images` (n, 2, S, S) as the measured wells of a plate."""
+    own = screen.responses[screen.responses["readout"] == screen.headline]
+    wells = list(own[(own["plate"] == plate) & own["value"].notna()]["well"])
+    content = WellImages(
+        plate, wells, [1] * len(wells), images[: len(wells)], 65535.0, [""] * len(wells)
+    )
     write_wells(screen.plates_root / plate / "wells.zarr", content)

@@ -14,11 +14,10 @@ from PIL import Image
 
 # Colour of 461 nm (Hoechst) as linear sRGB; hue kept where the image is brighter than the screen can show.
 PSEUDO_COLOUR = (0.0329, 0.0, 1.0)
-# 4:4:4: the picture lives in the blue channel, which halved chroma would blur.
-_JPEG = {"format": "JPEG", "quality": 88, "subsampling": 0, "optimize": True}
+_QUALITY = 88  # of JPEG
 SIDES = (96, 80, 64, 48)
 BUDGET = 4_500_000  # bytes of the page that the images of all wells may take
-_BYTES_PER_PIXEL = 0.36  # of a data URI, measured on simulated and real wells
+_BYTES_PER_PIXEL = 0.36  # of a data URI, measured on wells with spheroids
 _WINDOW = (0.01, 0.995)  # quantiles of a typical image that become black and full colour
 
 
@@ -75,13 +74,19 @@ def shrink(image: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     return image if image.shape[0] <= side else area_average(image, side)
 
 
-def encode(images: Mapping[str, NDArray[np.float32]]) -> Thumbnails:
-    """Colour and compress grey images with one scale for all of them."""
+def encode(images: Mapping[str, NDArray[np.float32]], budget: int = BUDGET) -> Thumbnails:
+    """Colour and compress grey images with one scale for all of them, smaller if they exceed `budget`.
+
+    `budget` is in bytes of all data URIs together; the smallest step is used even if it exceeds it.
+    """
     black, full = window(list(images.values()))
-    uris = {
-        name: data_uri(pseudo_colour((im - black) / (full - black))) for name, im in images.items()
-    }
-    side = max(im.shape[0] for im in images.values())
+    scaled = {name: (im - black) / (full - black) for name, im in images.items()}
+    whole = max(im.shape[0] for im in images.values())
+    for side, quality in ((whole, _QUALITY), (whole, 75), *((s, 75) for s in SIDES if s < whole)):
+        small = {name: shrink(im, side) for name, im in scaled.items()}
+        uris = {name: data_uri(pseudo_colour(im), quality) for name, im in small.items()}
+        if sum(len(uri) for uri in uris.values()) <= budget:
+            break
     return Thumbnails(uris, black=black, full=full, side=side)
 
 
@@ -103,8 +108,12 @@ def pseudo_colour(intensity: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.round(255 * coded).astype(np.uint8)
 
 
-def data_uri(colours: NDArray[np.uint8]) -> str:
-    """An sRGB image as a JPEG inside an address."""
+def data_uri(colours: NDArray[np.uint8], quality: int = _QUALITY) -> str:
+    """An sRGB image as a JPEG inside an address.
+
+    4:4:4: the picture lives in the blue channel, which halved chroma would blur.
+    """
     buffer = io.BytesIO()
-    Image.fromarray(colours).save(buffer, **_JPEG)
+    image = Image.fromarray(colours)
+    image.save(buffer, format="JPEG", quality=quality, subsampling=0, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
