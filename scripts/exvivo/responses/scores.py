@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from exvivo.errors import ScoringError
-from exvivo.responses.concentrations import ic50_text
+from exvivo.responses.concentrations import concentration_text, ic50_text
 from exvivo.responses.curve import PARAMETERS, evaluate, inverse, signed_slope
 from exvivo.responses.dss import Threshold, activity_threshold, dss_types
 from exvivo.responses.fit import ALL_REPLICATES
@@ -76,6 +77,7 @@ def score(
     frame = _add_reference(frame, reference)
     frame["rel_ic50_text"] = [ic50_text(*row) for row in _ic50_rows(frame)]
     frame = _add_inhibition(frame, treated, doses)
+    frame["reason"] = [_reason(row, doses) for row in frame.to_dict("records")]
     frame = _add_replicates(frame, curves, threshold)
     frame["n_replicates"] = _count_replicates(frame, responses)
     frame["hit_published"] = frame["dss_asym"] > hit
@@ -199,6 +201,15 @@ def _tested_doses(responses: pd.DataFrame) -> dict[tuple, dict[float, bool]]:
     for (*drug, dose), measured in used.items():
         doses.setdefault(tuple(drug), {})[dose] = bool(measured)
     return doses
+
+
+def _reason(row: dict[str, Any], doses: dict[tuple, dict[float, bool]]) -> str:
+    """The curve's own reason, and doses without a measured well: the score is that of the others."""
+    tested = doses[tuple(row[name] for name in DRUG)]
+    lost = [concentration_text(dose) for dose, measured in tested.items() if not measured]
+    if not lost or row["status"] not in ("ok", "inverted"):
+        return str(row["reason"])
+    return "; ".join(filter(None, [row["reason"], f"not measured at {', '.join(lost)}"]))
 
 
 def _add_inhibition(

@@ -1,0 +1,219 @@
+"""Is this screen good enough to be ranked? All metrics, and the verdict that follows from the gates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from exvivo.quality.agreement import add_modalities, add_replicates, add_titration
+from exvivo.quality.controls import Held, add_controls, add_solvent
+from exvivo.quality.rows import SCREEN, Sheet
+from exvivo.quality.uniformity import add_uniformity
+from exvivo.readouts.flags import reasons as flag_reasons
+from exvivo.readouts.kinds import kind_of
+from exvivo.responses.normalise import UNUSED_ROLES
+from exvivo.sheets import load_config
+from exvivo.sheets.config import DEFAULT_CONTRAST
+from exvivo.sheets.layouts import contrast_wells
+
+READY = "ready"
+_TRAINING = {
+    ("train", "loss"): "train_loss",
+    ("train", "accuracy"): "train_accuracy",
+    ("train", "auroc"): "train_auroc",
+    ("validation", "loss"): "validation_loss",
+    ("validation", "accuracy"): "validation_accuracy",
+    ("validation", "auroc"): "validation_auroc",
+}
+
+
+def assess(
+    responses: pd.DataFrame,
+    scores: pd.DataFrame,
+    curves: pd.DataFrame,
+    *,
+    admission: Mapping[str, Any] | None,
+    histories: Mapping[str, pd.DataFrame] | None = None,
+    crossfit: pd.DataFrame | None = None,
+    headline: str = "",
+    limits: Mapping[str, Any] | None = None,
+    hit: float = 10.0,
+    contrasts: Mapping[str, Mapping[str, Any]] | None = None,
+    screen: str = "",
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Judge a screen.
+
+    Args:
+        responses: `exvivo.tables.RESPONSES` of all readouts.
+        scores: as from `exvivo.responses.score`.
+        curves: `exvivo.tables.CURVES`.
+        admission: the screen's admission: `verdict` (ready, waiting, refused) and `reasons`.
+        histories: training histories by phase (`phase2`): epoch, split, loss, accuracy, auroc.
+        crossfit: held-out predictions of the controls, `exvivo.tables.READOUT`. Readouts of models that were
+            trained on the screen's controls are judged by them, and fail without.
+        headline: the readout whose gates count for the screen; default: the first of `responses`.
+        limits: section `quality` of the configuration; default: its defaults.
+        hit: DSS_asym above which a drug is a hit, for comparing modalities.
+        contrasts: by readout; default: the roles of the layout.
+        screen: the screen's id; default: that of `responses`.
+
+    Returns:
+        `exvivo.tables.QUALITY`, and the verdict: `verdict` (pass, hold), `reasons`, `headline`, and
+        `readouts` with verdict and reasons of each readout by itself.
+
+    """
+    names = list(dict.fromkeys(responses["readout"]))
+    headline = headline or (names[0] if names else "")
+    screen = screen or (str(responses["screen"].iloc[0]) if len(responses) else "")
+    sheet = Sheet(screen, limits if limits is not None else load_config({})["quality"])
+    ready = _add_admission(sheet, admission)
+    if ready and headline not in names:
+        reason = f"there are no responses of {headline}" if headline else "there are no responses"
+        sheet.hold("headline_measured", False, [reason])
+    for name in names:
+        one = _Readout(responses, scores, curves, name, contrasts or {})
+        _add_readout(sheet, one, _others(one, names), crossfit, hit)
+    _add_training(sheet, histories or {}, names)
+    return sheet.frame(headline), _verdict(sheet, names, headline)
+
+
+class _Readout:
+    """One readout's part of the tables: `wells` the used ones with their side, `all_wells` with the rest."""
+
+    def __init__(self, responses, scores, curves, name: str, contrasts: Mapping[str, Any]) -> None:
+        self.tables = (responses, scores, curves, contrasts)
+        self.name = name
+        self.kind = kind_of(name)
+        own = responses[responses["readout"] == name]
+        own = own.assign(side=contrast_wells(own, contrasts.get(name) or DEFAULT_CONTRAST))
+        # Categories keep plates without a single used well in view: they must fail, not vanish.
+        own["plate"] = pd.Categorical(own["plate"], categories=list(dict.fromkeys(own["plate"])))
+        self.all_wells = own
+        self.wells = own[own["used"].astype(bool)]
+        self.scores = scores[scores["readout"] == name]
+        self.curves = curves[curves["readout"] == name]
+
+    def sibling(self, name: str) -> _Readout:
+        return _Readout(*self.tables[:3], name, self.tables[3])
+
+
+def _others(one: _Readout, names: list[str]) -> list[str]:
+    """Readouts of other modalities, to compare hits with; each pair is told once."""
+    later = names[names.index(one.name) + 1 :]
+    return [name for name in later if kind_of(name).modality != one.kind.modality]
+
+
+def _add_admission(sheet: Sheet, admission: Mapping[str, Any] | None) -> bool:
+    """The plates' own verdict; without one, nothing is known, and the screen is on hold."""
+    verdict = str(admission.get("verdict")) if admission else "unknown"
+    reasons = [str(reason) for reason in (admission or {}).get("reasons") or []]
+    if verdict != READY and not reasons:
+        reasons = [
+            f"whether the screen is ready is {verdict}"
+            if not admission
+            else f"the screen is {verdict}"
+        ]
+    sheet.hold("plates_ready", verdict == READY, reasons)
+    return verdict == READY
+
+
+def _add_readout(
+    sheet: Sheet, one: _Readout, others: list[str], crossfit: pd.DataFrame | None, hit: float
+) -> None:
+    add_controls(sheet, one.name, one.wells, _held(one, crossfit))
+    add_solvent(sheet, one.name, one.wells)
+    idle = one.scores[one.scores["dss_asym"] == 0]
+    inactive = set(zip(idle["treatment"], idle["addon"], strict=True))
+    add_uniformity(sheet, one.name, one.wells, inactive)
+    _add_wells(sheet, one)
+    _add_drugs(sheet, one)
+    base = one.kind.honest_replicates
+    honest = None
+    if base:
+        sibling = one.sibling(base)
+        honest = (base, sibling.wells, sibling.scores)
+    add_replicates(sheet, one.name, one.wells, one.scores, honest=honest)
+    add_titration(sheet, one.name, one.wells, one.curves)
+    for other in others:
+        add_modalities(sheet, one.tables[1], one.name, other, hit)
+
+
+def _held(one: _Readout, crossfit: pd.DataFrame | None) -> Held | None:
+    if not one.kind.trained_on_controls:
+        return None
+    if crossfit is None or not len(crossfit):
+        nothing = pd.DataFrame({"plate": [], "well": [], "value": []}).astype(
+            {"plate": str, "well": str, "value": float}
+        )
+        return Held(nothing, "there are no held-out predictions")
+    return Held(crossfit)
+
+
+def _add_wells(sheet: Sheet, one: _Readout) -> None:
+    """Wells that should have a value and have none, and values that the model cannot have been taught."""
+    wanted = one.all_wells[~one.all_wells["role"].isin(UNUSED_ROLES)]
+    flags = one.all_wells["flag"].map(flag_reasons)
+    parts = [(str(plate), part) for plate, part in wanted.groupby("plate", observed=False)]
+    for scope, part in [*parts, (SCREEN, wanted)]:
+        unused = int((~part["used"].astype(bool)).sum())
+        share = unused / len(part) if len(part) else float("nan")
+        note = f"{unused} of {len(part)} wells"
+        sheet.add(one.name, scope, "missing_wells", share, limit="missing_wells", note=note)
+    strange = int(flags.map(lambda found: "not_in_layout" in found).sum())
+    if strange:
+        sheet.add(one.name, SCREEN, "wells_not_in_layout", strange, note="measured, but not used")
+    if one.kind.training:
+        outside = int(flags[one.wells.index].map(lambda found: "out_of_range" in found).sum())
+        share = outside / len(one.wells) if len(one.wells) else float("nan")
+        note = f"{outside} of {len(one.wells)} wells lie outside what training can produce"
+        sheet.add(
+            one.name, SCREEN, "wells_out_of_range", share, limit="wells_out_of_range", note=note
+        )
+
+
+def _add_drugs(sheet: Sheet, one: _Readout) -> None:
+    """Share of drugs with a score, and of curves that fall the wrong way."""
+    status = one.scores["status"]
+    scored = int(status.isin(["ok", "inverted"]).sum())
+    share = scored / len(status) if len(status) else float("nan")
+    lost = one.scores.loc[~status.isin(["ok", "inverted"]), "treatment"]
+    note = f"{scored} of {len(status)} drugs" + (
+        f"; without: {', '.join(lost)}" if len(lost) else ""
+    )
+    sheet.add(one.name, SCREEN, "scored_drugs", share, limit="scored_drugs", note=note)
+    inverted = float((status == "inverted").mean()) if len(status) else float("nan")
+    sheet.add(one.name, SCREEN, "inverted_curves", inverted, note="share of drugs")
+
+
+def _add_training(sheet: Sheet, histories: Mapping[str, pd.DataFrame], names: list[str]) -> None:
+    """Loss, accuracy and AUROC of the last epoch; limits where they were published for."""
+    for name in names:
+        kind = kind_of(name)
+        history = histories.get(kind.training)
+        if not kind.training or history is None or not len(history):
+            continue
+        last = history[history["epoch"] == history["epoch"].max()]
+        note = f"{kind.training}, epoch {int(history['epoch'].max())}"
+        for (split, column), metric in _TRAINING.items():
+            row = last[last["split"] == split]
+            value = row[column].iloc[0] if len(row) else None
+            if value is None or pd.isna(value):
+                continue
+            limit = metric if kind.published_limits else ""
+            sheet.add(name, SCREEN, metric, float(value), limit=limit, note=note)
+
+
+def _verdict(sheet: Sheet, names: list[str], headline: str) -> dict[str, Any]:
+    single = {}
+    for name in names:
+        failed = sheet.failures(name)
+        single[name] = {"verdict": "hold" if failed else "pass", "reasons": failed}
+    failed = sheet.failures(headline)
+    return {
+        "verdict": "hold" if failed else "pass",
+        "reasons": failed,
+        "headline": headline,
+        "readouts": single,
+    }
