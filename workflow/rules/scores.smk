@@ -68,6 +68,7 @@ rule assess_screen:
     params:
         screen="{screen}",
         headline=headline,
+        contrasts=contrasts,
         limits=lookup(within=config, dpath="quality"),
         hit=lookup(within=config, dpath="scoring/hit"),
         code=code_digest("assess_screen.py"),
