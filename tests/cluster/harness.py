@@ -133,13 +133,14 @@ class Cluster:
 
     def end_jobs(self, *environment: str, node: str = "") -> None:
         """Kill the processes of jobs: all, or those with these variables on this node."""
-        spool = self.folder / f"spool-{node}" if node else self.folder
+        log = f"{self.folder}/log/slurmd-{node}"  # slurmstepd holds the log of its slurmd open
         mine = f"SLURM_CLUSTER_NAME={settings.CLUSTER}"
         for _ in range(3):  # a process may have started another one meanwhile
-            pids = {
-                *processes.with_open_files_under("slurmstepd", spool),
+            # slurmstepd first: it would report the end of its job to slurmctld
+            pids = [
+                *processes.with_open_file("slurmstepd", log),
                 *processes.with_environment(mine, *environment),
-            }
+            ]
             for pid in pids:
                 processes.end(pid, at_once=True)
             if not pids:

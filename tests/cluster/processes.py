@@ -84,17 +84,15 @@ def with_environment(*settings: str) -> Iterator[int]:
                 yield int(entry.name)
 
 
-def with_open_files_under(program: str, folder: Path) -> Iterator[int]:
-    """Processes of `program` that work in `folder` or hold a file below it open."""
+def with_open_file(program: str, beginning: str) -> Iterator[int]:
+    """Processes of `program` that hold a file open whose path has this beginning."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and name_of(int(entry.name)) == program:
-            links = [entry / "cwd"]
             try:
-                links += (entry / "fd").iterdir()
-                targets = [os.readlink(link) for link in links if link.is_symlink()]
-            except OSError:
+                targets = [str(link.readlink()) for link in (entry / "fd").iterdir()]
+            except OSError:  # ended meanwhile
                 continue
-            if any(target.startswith(f"{folder}/") for target in targets):
+            if any(target.startswith(beginning) for target in targets):
                 yield int(entry.name)
 
 

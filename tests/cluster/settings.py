@@ -37,7 +37,8 @@ SlurmctldPort={ports.controller}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge/socket
+# a job is requeued when its credential has run out, by default after two minutes
+AuthInfo=socket={folder}/munge/socket,cred_expire=15
 CredType=cred/munge
 MpiDefault=none
 ProctrackType=proctrack/linuxproc

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import processes
 import pytest
+
 from conftest import Night, jobs_of, written
 
 pytestmark = pytest.mark.cluster
