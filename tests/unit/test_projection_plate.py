@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -395,18 +397,46 @@ def test_a_failed_run_leaves_no_done_file_of_an_earlier_one(plate):
     assert not arguments["wells"].with_suffix(".done.json").exists()
 
 
-def run_python(code: str, *arguments: str) -> str:
+def start_python(code: str, *arguments: str) -> subprocess.Popen:
     scripts = Path(__file__).resolve().parents[2] / "scripts"
     setup = f"import sys; sys.path.insert(0, {str(scripts)!r})\n"
-    process = subprocess.run(
-        [sys.executable, "-c", setup + code, *arguments], capture_output=True, text=True, check=True
-    )
-    return process.stdout
+    command = [sys.executable, "-c", setup + code, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def run_python(code: str, *arguments: str) -> str:
+    process = start_python(code, *arguments)
+    output = process.communicate()[0]
+    assert process.returncode == 0
+    return output
 
 
 def test_importing_it_is_light():
     code = "import exvivo.projection; print(*(m for m in sys.argv[1:] if m in sys.modules))"
     assert run_python(code, "torch", "pandas", "zarr", "tifffile", "pyarrow", "scipy").split() == []
+
+
+def test_a_killed_run_leaves_nothing_that_looks_finished(tmp_path):
+    """SIGKILL while stores are being written; the next run gives what an unbroken one gives."""
+    made = MadePlate(tmp_path)
+    for number in range(12):
+        made.add_stack(f"B{number + 1:02d}", noise((6, 700, 700), seed=number))
+    arguments = made.arguments(threads=1)
+    code = "import json\nfrom exvivo.projection import project_plate\n"
+    code += "project_plate(**json.loads(sys.argv[1]))"
+    process = start_python(code, json.dumps(arguments, default=str))
+    partial = arguments["images"].with_name(".images.zarr.partial") / "B" / "02"
+    while not partial.exists() and process.poll() is None:
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -9
+    assert not arguments["images"].exists()
+    assert not list((tmp_path / "out").glob("*.done.json"))
+    project_plate(**arguments)
+    again = done_of(arguments)
+    shutil.rmtree(tmp_path / "out")
+    project_plate(**arguments)
+    assert done_of(arguments) == again
 
 
 def test_memory_does_not_grow_with_wells(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,10 @@ class _Job:
             )  # fmt: skip
             worker = FieldWorker(self.folder, writer, histogram, self.size, form)
             digest = hashlib.sha256()
-            for well, results in run_wells(worker, plan.tasks, self.threads):
+            own = ["repeated_planes"] if channel.repeated_planes else []
+            # Closed before the stores are removed on an error: no thread still writes into them then.
+            fields = stack.enter_context(closing(run_wells(worker, plan.tasks, self.threads)))
+            for well, results in fields:
                 for result in results:
                     outcome.hashes += result.hashes
                 if faults := [result.fault for result in results if result.fault]:
@@ -163,9 +166,7 @@ class _Job:
                     outcome.damaged[well] = "; ".join(faults)
                     writer.discard(well)
                 else:
-                    flags = (
-                        admitted.wells[well].flags + ["repeated_planes"] * channel.repeated_planes
-                    )
+                    flags = admitted.wells[well].flags + own
                     _collect(outcome, store, digest, well, results, flags)
             if len(outcome.damaged) > allowed or not outcome.fields:
                 raise _TooManyDamaged
