@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from exvivo.plates.admission import Admission
 from exvivo.plates.base import Fingerprint, RawFile
 from exvivo.plates.findings import Well
 from exvivo.plates.patterns import Channel
+from exvivo.tables import READOUT, read_table
 
 
 def noise(shape: tuple[int, ...], seed: int = 0, dtype: str = "uint16", high: int = 4000):
@@ -124,3 +126,36 @@ class MadePlate:
             "hashes": out / "hashes.tsv",
             "threads": 2,
         } | changes
+
+
+WELLS = ("B02", "B03", "B10", "C02", "AA01")
+
+
+def five_wells(folder: Path) -> MadePlate:
+    """Five wells with two fields of three planes, 20 × 24 pixels."""
+    made = MadePlate(folder)
+    for number, well in enumerate(reversed(WELLS)):
+        for fov in (2, 1):
+            made.add_stack(well, noise((3, 20, 24), seed=10 * number + fov), fov=fov)
+    return made
+
+
+def done_of(arguments: dict) -> tuple[dict, dict]:
+    return tuple(
+        json.loads(arguments[store].with_suffix(".done.json").read_text())
+        for store in ("images", "wells")
+    )
+
+
+def readout_of(arguments: dict) -> dict[str, tuple[float, str]]:
+    table = read_table(arguments["readout"], READOUT)
+    assert (table["plate"] == "P1").all()
+    return {row.well: (row.value, row.flag) for row in table.itertuples()}
+
+
+def damage(plate: MadePlate, well: str) -> str:
+    """Break the last plane of a well behind its header; return its path."""
+    file = [file for file in plate.files if file.well == well][-1]
+    path = plate.raw / file.path
+    path.write_bytes(b"\xff" * path.stat().st_size)
+    return file.path
