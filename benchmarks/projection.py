@@ -1,0 +1,250 @@
+"""Projection measured: `python benchmarks/projection.py` writes projection.tsv and projection.md beside it.
+
+Generates a set of full-size z-stacks in a temporary folder (1.5 GB by default; removed at the end), and runs
+each method on the same files in turn, several rounds, with the page cache dropped (cold) or filled (warm).
+The fastest round counts, because other load only ever adds time; medians stand beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from projection_methods import Methods, drop_cache, generate, plate_arguments  # noqa: E402
+
+from exvivo.checksums import new_checksum  # noqa: E402
+from exvivo.files import write_text  # noqa: E402
+
+
+RATIOS = (
+    ("raw_read", "of raw read", "{:.0%}"),
+    ("plain_max_of_stack", "× max of stack", "{:.1f}"),
+    ("plain_max_of_list", "× max of list", "{:.1f}"),
+    ("plain_equal_work", "× equal work", "{:.1f}"),
+)
+
+
+@dataclass
+class Row:
+    """One measured method; `seconds` of each round."""
+
+    section: str
+    method: str
+    megabytes: float
+    seconds: list[float]
+    cores: float = float("nan")
+
+    @property
+    def best(self) -> float:
+        """Megabytes of raw files per second in the fastest round."""
+        return self.megabytes / min(self.seconds)
+
+    @property
+    def median(self) -> float:
+        """Megabytes of raw files per second in the median round."""
+        return self.megabytes / statistics.median(self.seconds)
+
+
+def measure(
+    section: str, methods: Methods, names: list[str], rounds: int, *, cold: bool
+) -> list[Row]:
+    """Run the methods in turn, `rounds` times, each on a dropped or a filled page cache."""
+    rows = {name: Row(section, name, methods.megabytes, []) for name in names}
+    cores: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name in names:
+            drop_cache(methods.flat) if cold else methods.raw_read()
+            used = cpu_seconds()
+            start = time.perf_counter()
+            getattr(methods, name)()
+            rows[name].seconds.append(time.perf_counter() - start)
+            cores[name].append((cpu_seconds() - used) / rows[name].seconds[-1])
+    for name, row in rows.items():
+        row.cores = cores[name][int(np.argmin(row.seconds))]
+        print(f"{section:24} {name:20} {row.best:8.0f} MB/s (median {row.median:.0f})", flush=True)
+    return list(rows.values())
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def measure_hashes(rounds: int = 5) -> list[Row]:
+    """Checksums of 64 MB in memory."""
+    content, rows = os.urandom(1 << 26), []
+    for algorithm in ("crc32-adler32", "sha256"):
+        seconds = []
+        for _ in range(rounds):
+            start, checksum = time.perf_counter(), new_checksum(algorithm)
+            for place in range(0, len(content), 1 << 21):
+                checksum.update(memoryview(content)[place : place + (1 << 21)])
+            checksum.hexdigest()
+            seconds.append(time.perf_counter() - start)
+        rows.append(Row("checksum, one core", algorithm, len(content) / 1e6, seconds, 1.0))
+    return rows
+
+
+def measure_codecs(rounds: int = 3) -> list[Row]:
+    """Ways to compress a channel of images.zarr, on the real plates if they are at hand; with the ratio."""
+    from numcodecs import Blosc, Zstd, blosc
+
+    default = HERE.parents[1] / "shared" / "data"
+    plates = Path(os.environ.get("EXVIVO_DATA", default)) / "plates"
+    blosc.set_nthreads(1)
+    codecs = {
+        "blosc lz4 bitshuffle": Blosc("lz4", 1, Blosc.BITSHUFFLE),
+        "blosc zstd bitshuffle": Blosc("zstd", 1, Blosc.BITSHUFFLE),
+        "zstd": Zstd(1),
+    }
+    rows = []
+    for name in ("imagexpress_bbbc022_names", "metaxpress_multisite", "operetta_cls"):
+        paths = [
+            p
+            for p in plates.rglob("*")
+            if name in p.parts and p.suffix.lower() in (".tif", ".tiff")
+        ]
+        if not paths:
+            continue
+        content = np.concatenate([tifffile.imread(path).ravel() for path in sorted(paths)])
+        content = np.tile(content, -(-(1 << 23) // content.nbytes))
+        for codec_name, codec in codecs.items():
+            seconds = []
+            for _ in range(rounds):
+                start = time.perf_counter()
+                size = len(codec.encode(content))
+                seconds.append(time.perf_counter() - start)
+            label = f"{codec_name}, {content.nbytes / size:.2f} times smaller"
+            rows.append(Row(f"codec, one core, {name}", label, content.nbytes / 1e6, seconds, 1.0))
+    return rows
+
+
+def peak_memory(methods: Methods) -> float:
+    """Peak memory of project_plate in a process of its own, in MB."""
+    code = (
+        "import json, resource, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from exvivo.projection import project_plate\n"
+        "project_plate(**json.loads(sys.argv[2]))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    with tempfile.TemporaryDirectory(dir=methods.folder.parent) as out:
+        arguments = plate_arguments(methods.folder, methods.stacks, Path(out), methods.threads)
+        command = [
+            sys.executable,
+            "-c",
+            code,
+            str(HERE.parent / "scripts"),
+            json.dumps(arguments, default=str),
+        ]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return int(done.stdout) * 1024 / 1e6
+
+
+@contextmanager
+def workspace(folder: str | None) -> Iterator[Path]:
+    """Yield an empty folder and remove it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="exvivo-projection-", dir=folder) as path:
+        yield Path(path)
+
+
+def write_tables(rows: list[Row], notes: list[str], out: Path) -> None:
+    """Write projection.tsv, all rounds in it, and projection.md."""
+    lines = ["section\tmethod\traw_mb\tbest_mb_per_s\tmedian_mb_per_s\tcores_used\tseconds"]
+    for row in rows:
+        seconds = " ".join(f"{value:.3f}" for value in row.seconds)
+        lines.append(
+            f"{row.section}\t{row.method}\t{row.megabytes:.1f}\t{row.best:.0f}\t{row.median:.0f}"
+            f"\t{row.cores:.2f}\t{seconds}"
+        )
+    write_text(out / "projection.tsv", "\n".join(lines) + "\n")
+    text = ["# Projection, measured", "", *(f"- {note}" for note in notes)]
+    for section in dict.fromkeys(row.section for row in rows):
+        text += ["", f"## {section}", "", *section_table([r for r in rows if r.section == section])]
+    write_text(out / "projection.md", "\n".join(text) + "\n")
+
+
+def section_table(rows: list[Row]) -> list[str]:
+    """Markdown table of one section, with ratios to the reference methods that it has."""
+    reference = {row.method: row.best for row in rows}
+    ratios = [(name, head, form) for name, head, form in RATIOS if name in reference]
+    heads = ["method", "MB/s (fastest round)", "median", "cores used", *(r[1] for r in ratios)]
+    table = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for row in rows:
+        cells = [row.method, f"{row.best:.0f}", f"{row.median:.0f}", f"{row.cores:.1f}"]
+        cells += [form.format(row.best / reference[name]) for name, _, form in ratios]
+        table.append("| " + " | ".join(cells) + " |")
+    return table
+
+
+def main() -> None:
+    """Measure and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--wells", type=int, default=6)
+    parser.add_argument("--planes", type=int, default=30)
+    parser.add_argument("--side", type=int, default=2048)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--folder", help="where to put the made-up plate (default: the temporary folder)"
+    )
+    parser.add_argument("--out", type=Path, default=HERE)
+    asked = parser.parse_args()
+    names = ["raw_read", "plain_max_of_stack", "plain_max_of_list", "plain_equal_work"]
+    try:
+        import dask_image.imread  # noqa: F401
+
+        names.append("dask_image")
+        dask = "dask-image measured"
+    except ImportError:
+        dask = "dask-image: not installed here, not measured"
+    names += ["ours_one_thread", "ours", "ours_with_stores"]
+    load = os.getloadavg()[0]
+    with workspace(asked.folder) as folder:
+        stacks = generate(folder / "plain", asked.wells, asked.planes, asked.side)
+        plain = Methods(folder / "plain", stacks, asked.threads)
+        dropped = drop_cache(plain.flat)
+        rows = measure("uncompressed, cold", plain, names, asked.rounds, cold=True)
+        rows += measure("uncompressed, warm", plain, names, asked.rounds, cold=False)
+        peak = peak_memory(plain)
+        for name in ("lzw", "zlib"):
+            stacks = generate(folder / name, 4, 6, asked.side, compression=name, predictor=True)
+            packed = Methods(folder / name, stacks, asked.threads)
+            chosen = [n for n in names if n not in ("plain_equal_work", "ours_with_stores")]
+            rows += measure(
+                f"{name} with predictor, warm", packed, chosen, asked.rounds, cold=False
+            )
+    rows += measure_hashes() + measure_codecs()
+    notes = [
+        f"{asked.wells} wells × {asked.planes} planes of {asked.side}², uint16, {plain.megabytes:.0f} MB; "
+        f"LZW and deflate 4 × 6 planes; {asked.threads} threads on {len(os.sched_getaffinity(0))} cores",
+        f"MB are those of the raw files; {asked.rounds} rounds; cold: {dropped}",
+        f"peak memory of project_plate: {peak:.0f} MB",
+        f"{dask}; numpy {np.__version__}, tifffile {tifffile.__version__}, Python {platform.python_version()}",
+        f"load of the machine before: {load:.1f}, after: {os.getloadavg()[0]:.1f}",
+        *(f"`{name}`: {getattr(Methods, name).__doc__}" for name in names),
+    ]
+    write_tables(rows, notes, asked.out)
+    print("\n".join(notes))
+
+
+if __name__ == "__main__":
+    main()
