@@ -1,25 +1,12 @@
-"""A Slurm cluster for the session, and Snakemake runs on it with the profile that is shipped."""
+"""A Slurm cluster for the session."""
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import harness
-import processes
 import pytest
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-SHORT_WAITS = (  # all that differs from a run on a site: seconds where it has a minute
-    "--latency-wait=5",
-    "--slurm-init-seconds-before-status-checks=2",
-)
 
 
 @pytest.fixture(scope="session")
@@ -29,92 +16,3 @@ def slurm() -> Iterator[harness.Cluster]:
         pytest.skip(reason)
     with harness.cluster() as cluster:
         yield cluster
-
-
-class Night:
-    """One `snakemake --profile profiles/slurm` in its own working directory."""
-
-    def __init__(self, folder: Path, snakefile: Path, *options: str):
-        self.folder, self.log = folder, folder / "snakemake.log"
-        program = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
-        profiles = ["--profile", "profiles/slurm", "--workflow-profile", "profiles/default"]
-        where = ["--directory", str(folder)]
-        self.command = [*program, *profiles, *where, *SHORT_WAITS, *options]
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *options: str) -> Night:
-        """Start the main process and return at once."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self.command, *options],
-                cwd=REPOSITORY,
-                stdout=log,
-                stderr=log,
-                env=processes.environment(),
-                start_new_session=True,
-            )
-        return self
-
-    def finish(self, seconds: float = 240) -> int:
-        """Wait for the main process; return its exit status."""
-        assert self.process is not None
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            pytest.fail(f"snakemake did not end within {seconds:g} s:\n{self.text()[-6000:]}")
-
-    def run(self, *options: str, seconds: float = 240) -> None:
-        """Run to the end; fail with the end of the log unless all went well."""
-        status = self.start(*options).finish(seconds)
-        assert status == 0, self.text()[-6000:]
-
-    def kill(self) -> None:
-        """Kill the main process, as the end of a login session would; jobs go on."""
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def text(self) -> str:
-        """What Snakemake wrote so far."""
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
-
-    def wait_for(self, name: str, seconds: float = 60) -> Path:
-        """Wait until a job has written something to the file `name`."""
-        path = self.folder / name
-        end = time.monotonic() + seconds
-        while not (path.exists() and path.stat().st_size):
-            assert self.process is not None and self.process.poll() is None, self.text()[-6000:]
-            if time.monotonic() > end:
-                self.kill()
-                pytest.fail(f"no {name} after {seconds:g} s:\n{self.text()[-6000:]}")
-            time.sleep(0.2)
-        return path
-
-
-def accounting(*fields: str) -> list[dict[str, str]]:
-    """What the accounting database says of every run of every job, requeued ones one by one."""
-    wanted = ("JobID", "Comment", *fields)
-    options = ("-X", "-D", "-n", "-P", "--starttime", "now-1day", f"--format={','.join(wanted)}")
-    rows = processes.run("sacct", *options).splitlines()
-    return [dict(zip(wanted, row.split("|"), strict=True)) for row in rows]
-
-
-def jobs_of(rule: str, *fields: str) -> list[dict[str, str]]:
-    """The Slurm jobs of one rule in the order of submission (the plugin writes it into the comment)."""
-    names = (f"rule_{rule}", f"rule_{rule}_wildcards_")
-    return [
-        job
-        for job in accounting(*fields)
-        if job["Comment"] == names[0] or job["Comment"].startswith(names[1])
-    ]
-
-
-def written(path: Path) -> dict[str, str]:
-    """`a=1 b=2` as a dictionary: what a job of the tiny workflow leaves."""
-    return dict(word.split("=", 1) for word in path.read_text().split())
-
-
-def read(path: Path) -> object:
-    """A JSON file."""
-    return json.loads(path.read_text())

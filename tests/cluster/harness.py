@@ -22,9 +22,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import processes
-import settings
-from processes import ClusterError, run, wait_until
+import slurm_processes as processes
+import slurm_settings as settings
+from slurm_processes import ClusterError, run, wait_until
 
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch", "sacct")
 INSTALL = (

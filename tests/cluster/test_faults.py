@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import processes
 import pytest
-import settings
-
-from conftest import Night, accounting
+import slurm_processes as processes
+import slurm_settings as settings
+from slurm_nights import Night, accounting
 
 pytestmark = pytest.mark.cluster
 SNAKEFILE = Path(__file__).parent / "workflow" / "faults.smk"

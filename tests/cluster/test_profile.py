@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import processes
 import pytest
-
-from conftest import Night, jobs_of, written
+import slurm_processes as processes
+from slurm_nights import Night, jobs_of, written
 
 pytestmark = pytest.mark.cluster
 SNAKEFILE = Path(__file__).parent / "workflow" / "Snakefile"
