@@ -1,8 +1,8 @@
 """The report in a real browser: it loads without a complaint or a request, and its script works."""
 
 import pytest
-from browser import Browser, find_chromium
 
+from browser import Browser, find_chromium
 from exvivo.report.build import build_report
 from report_screen import make_screen
 

@@ -115,8 +115,7 @@ def _sections(context: Context, first: Any) -> list[Section]:
     """All sections. Cards come before controls and data: an image stands where it is met first."""
     drugs, checks = ranking(context), quality(context)
     drawn, shown = curves(context), plates(context)
-    failed = {key: count for key, _, count in checks.counts}
-    trouble = failed.get("fail", 0) + failed.get("warn", 0)
+    trouble = sum(g.trouble for g in checks.groups if g.headline or not g.readout)
     return [
         Section("verdict", "Verdict", first),
         Section(

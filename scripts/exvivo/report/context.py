@@ -124,6 +124,14 @@ def flags_text(flag: object) -> str:
     return "; ".join(part for part in parts if part)
 
 
+def spoken(words: object) -> str:
+    """A text of another stage with readouts called as a person calls them."""
+    told = text(words)
+    for name, called in READOUTS.items():
+        told = told.replace(name, called)
+    return told
+
+
 def limit_text(limit: object) -> str:
     """A limit as a person writes it: ">= 0.4" is "≥ 0.4"."""
     return text(limit).replace(">=", "≥").replace("<=", "≤")
@@ -144,6 +152,7 @@ def reason_text(reason: object) -> str:
         words = f"{words}. {hint[:1].upper()}{hint[1:]}" if hint else words
     else:
         words = str(reason).strip()
+    words = spoken(words).replace("Z′ crossfit", "Z′ (cross-fitted)")
     return words if words.endswith((".", "!", "?", "…")) else words + "."
 
 

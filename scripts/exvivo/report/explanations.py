@@ -2,60 +2,93 @@
 
 from __future__ import annotations
 
+NAMES_HITS = ("modality_mismatch",)
+YES_NO = ("plates_ready", "headline_measured")
+_APART = "1 is perfect, above 0.5 very good, below 0 the controls overlap."
+
 # The first entry whose words all occur in a metric's id is taken.
 _METRICS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("z", "prime", "crossfit"),
         "Distance between the controls in units of their spread, from controls that the judging model had not "
-        "seen. 1 is perfect, above 0.5 very good, below 0 the controls overlap. This is the Z′ that counts.",
+        f"seen. {_APART} This is the Z′ that counts.",
     ),
     (
-        ("z", "prime", "sample"),
-        "The same, from controls that the model was trained on: optimistic, shown because it is what was "
-        "published.",
+        ("robust", "z", "prime", "sample"),
+        "Robust Z′ of controls that the model was trained on: optimistic, shown because it is what was published.",
     ),
     (
-        ("z", "prime", "robust"),
-        "Distance between the controls in units of their spread, by medians (1 − 3 (MAD₊ + MAD₋) / |difference|). "
-        "1 is perfect, above 0.5 very good, below 0 the controls overlap.",
+        ("robust", "z", "prime"),
+        "Distance between the controls in units of their spread, by medians: 1 − 3 (MAD₊ + MAD₋) / |difference|. "
+        f"{_APART}",
+    ),
+    (
+        ("z", "prime", "fixsd"),
+        "Classical Z′ as iTReX prints it, with the root of the summed variances for the spread.",
     ),
     (
         ("z", "prime"),
-        "The classical Z′ by means and standard deviations; one bad well weighs more than in the robust one.",
-    ),
-    (("pearson",), "Agreement of replicate wells: 1 is perfect."),
-    (("spearman",), "Agreement of the order of replicate wells: 1 is perfect."),
-    (
-        ("titration",),
-        "Whether viability falls as the dose of the titrated control rises, as it must.",
+        "Classical Z′ by means and standard deviations: one bad well weighs more than in the robust one.",
     ),
     (
-        ("untreated",),
-        "Whether the solvent alone harms the cells: DMSO wells against untreated ones.",
+        ("plates", "ready"),
+        "Whether every plate has arrived, was admitted and has a readable layout.",
     ),
-    (
-        ("uniform",),
-        "Whether the middle of the plate differs from its edge, or one row or column from the others.",
-    ),
-    (
-        ("validation", "loss"),
-        "Loss on controls held out of training; 0.5004 is the smallest that can be reached.",
-    ),
-    (("validation",), "How many controls held out of training are told apart; 1 is all."),
-    (("loss",), "Loss at the end of training; 0.5004 is the smallest that can be reached."),
-    (("accuracy",), "Share of the training controls that are told apart."),
-    (("auroc",), "Probability that a negative control is ranked above a positive one."),
-    (("mismatch",), "Drugs that one readout calls a hit and the other does not."),
-    (("coefficient", "variation"), "Spread of the controls relative to their mean, in percent."),
-    (("cv",), "Spread of the controls relative to their mean, in percent."),
+    (("headline", "measured"), "Whether the readout that ranks has any values."),
+    (("control", "wells"), "Usable control wells of the rarer kind."),
+    (("control", "cv"), "Spread of the negative controls relative to their mean, in percent."),
     (
         ("ssmd",),
         "Strictly standardised mean difference of the controls: the larger, the better apart.",
     ),
-    (("flat",), "Whether the readout varies at all between wells."),
-    (("outside",), "Wells whose output no training could produce: read with caution."),
-    (("missing",), "Wells that should have a value and have none."),
+    (("signal", "background"), "Ratio of the controls' means."),
+    (
+        ("optimistic",),
+        "Agreement of replicates by a model that learnt one from the other: shown, not judged.",
+    ),
+    (("replicate", "dss"), "Agreement of the replicates' scores: 1 is perfect."),
+    (("replicate",), "Agreement of replicate wells' viability: 1 is perfect."),
+    (("titration", "gof"), "How well a curve describes the titrated control: 1 is perfect."),
+    (
+        ("titration",),
+        "Whether inhibition rises with the dose of the titrated control, as it must: 1 is always.",
+    ),
+    (
+        ("untreated", "cliff"),
+        "How often an untreated well lies above a negative control, from −1 to 1.",
+    ),
+    (
+        ("untreated", "sd"),
+        "The shift of untreated wells in units of the negative controls' spread.",
+    ),
+    (
+        ("untreated",),
+        "Whether the solvent alone harms the cells: viability of untreated wells against the negative control.",
+    ),
+    (("edge",), "Viability at the plate's edge against the middle, in wells without an effect."),
+    (("row",), "The row that differs most from the plate, in wells without an effect."),
+    (("column",), "The column that differs most from the plate, in wells without an effect."),
+    (("uniform",), "Whether one part of the plate differs from the rest."),
+    (("not", "layout"), "Wells with a value that the layout does not name; they are not used."),
+    (("range",), "Share of wells whose output no training could produce: read with caution."),
+    (("missing",), "Share of wells that should have a value and have none."),
     (("damaged",), "Wells whose images could not be used."),
+    (("scored",), "Share of drugs with a score."),
+    (("inverted",), "Share of drugs whose fitted viability rises with dose."),
+    (
+        ("validation", "loss"),
+        "Loss on controls held out of training; 0.5004 is the smallest that can be reached.",
+    ),
+    (("validation", "accuracy"), "Share of the held-out controls that are told apart."),
+    (
+        ("validation",),
+        "Probability that a held-out negative control is ranked above a positive one.",
+    ),
+    (("loss",), "Loss at the end of training; 0.5004 is the smallest that can be reached."),
+    (("accuracy",), "Share of the training controls that are told apart."),
+    (("auroc",), "Probability that a negative control is ranked above a positive one."),
+    (("mismatch",), "Share of drugs that one readout calls a hit and the other does not."),
+    (("modality",), "Agreement of the scores by two kinds of measurement."),
 )
 
 GLOSSARY: tuple[tuple[str, str], ...] = (
@@ -111,12 +144,18 @@ def metric_name(metric: str) -> str:
     """A metric's id as words: robust_z_prime_crossfit is "robust Z′, cross-fitted"."""
     words = metric.replace("_", " ")
     for old, new in (
+        ("z prime fixsd", "Z′ (iTReX)"),
         ("z prime", "Z′"),
         ("zprime", "Z′"),
         ("crossfit", "cross-fitted"),
         ("in sample", "in-sample"),
         ("auroc", "AUROC"),
         ("dmso", "DMSO"),
+        ("dss", "DSS"),
+        ("gof", "GOF"),
+        ("ssmd", "SSMD"),
+        ("control cv", "control CV"),
+        ("cliffs", "Cliff’s"),
         ("pearson", "Pearson"),
         ("spearman", "Spearman"),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,35 +11,59 @@ import pandas as pd
 from exvivo.figures.scatter import Dot, correlation, scatter
 from exvivo.figures.svg import Figure
 from exvivo.figures.words import MISSING, figures, known
-from exvivo.report.context import Context, drugs_of, limit_text, natural, number, readout_name, text
-from exvivo.report.explanations import explain, metric_name
+from exvivo.report.context import (
+    Context,
+    drugs_of,
+    limit_text,
+    natural,
+    number,
+    readout_name,
+    spoken,
+    text,
+)
+from exvivo.report.explanations import NAMES_HITS, YES_NO, explain, metric_name
 
 VERDICTS = {"pass": "pass", "warn": "warning", "fail": "fail", "info": "for information"}
+SCREEN = "screen"  # scope of what concerns all plates together
 _ORDER = {"fail": 0, "warn": 1, "pass": 2, "info": 3}
 
 
 @dataclass(frozen=True)
-class Metric:
-    """One line: `verdict` is the key for its sign, `word` how it is called."""
+class Value:
+    """One figure: `where` the screen or a plate, `verdict` the key of its sign, `note` the remark."""
 
-    scope: str
+    where: str
+    text: str
+    verdict: str
+    word: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One check: its values by place ("" where there is none), the worst verdict, remarks on what is not well."""
+
     name: str
-    value: str
+    meaning: str
     limit: str
     verdict: str
     word: str
     gate: bool
-    note: str
-    meaning: str
+    values: list[Value | None]
+    remarks: list[str]
 
 
 @dataclass(frozen=True)
 class MetricGroup:
-    """The metrics of one readout, or of the screen as a whole."""
+    """The checks of one readout, or of the screen as a whole; `further` are without a limit."""
 
+    readout: str
     title: str
     headline: bool
-    metrics: list[Metric]
+    places: list[str]
+    checks: list[Metric]
+    further: list[Metric]
+    trouble: int
 
 
 @dataclass(frozen=True)
@@ -53,17 +78,16 @@ class Quality:
 
 
 def quality(context: Context) -> Quality:
-    """Metrics of the screen first, then of the headline, then of other readouts."""
+    """Checks of the screen first, then of the headline, then of other readouts; the worst first in each."""
     frame = context.inputs.quality
-    groups = [
-        _group(context, name, frame[frame["readout"].map(text) == name])
-        for name in sorted({text(r) for r in frame["readout"]}, key=lambda r: _place(context, r))
-    ]
-    verdicts = frame["verdict"].value_counts() if len(frame) else {}
+    readouts = sorted({text(r) for r in frame["readout"]}, key=lambda r: _place(context, r))
+    verdicts = Counter(frame["verdict"])
     figure, agreement = replicate_figure(context)
     metrics = dict.fromkeys(frame["metric"])
     return Quality(
-        groups=groups,
+        groups=[
+            _group(context, name, frame[frame["readout"].map(text) == name]) for name in readouts
+        ],
         counts=[(key, word, int(verdicts.get(key, 0))) for key, word in VERDICTS.items()],
         replicates=figure,
         agreement=agreement,
@@ -76,30 +100,64 @@ def _place(context: Context, readout: str) -> tuple[int, str]:
 
 
 def _group(context: Context, readout: str, frame: pd.DataFrame) -> MetricGroup:
-    metrics = [_metric(row) for row in frame.to_dict("records")]
-    metrics.sort(
-        key=lambda m: (_ORDER.get(m.verdict, 9), not m.gate, m.scope != "screen", natural(m.scope))
-    )
+    rows = [{**row, "note": _note(row, held=context.held)} for row in frame.to_dict("records")]
+    plates = sorted({text(r["scope"]) for r in rows} - {SCREEN}, key=natural)
+    scopes = [SCREEN, *plates]
+    by_metric: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_metric.setdefault(text(row["metric"]), []).append(row)
+    metrics = [_metric(name, found, scopes) for name, found in by_metric.items()]
     headline = readout == context.inputs.headline
-    title = (
-        readout_name(readout) + (" (headline)" if headline else "") if readout else "Whole screen"
+    title = readout_name(readout) + (" (headline)" if headline else "") if readout else "Screen"
+    checks = [m for m in metrics if m.verdict != "info"]
+    return MetricGroup(
+        readout=readout,
+        title=title,
+        headline=headline,
+        places=["whole screen", *plates],
+        checks=sorted(checks, key=lambda m: (_ORDER[m.verdict], not m.gate)),
+        further=[m for m in metrics if m.verdict == "info"],
+        trouble=sum(1 for m in checks if m.verdict in ("fail", "warn")),
     )
-    return MetricGroup(title, headline, metrics)
 
 
-def _metric(row: dict[str, Any]) -> Metric:
-    verdict = text(row["verdict"])
+def _note(row: dict[str, Any], *, held: bool) -> str:
+    """The remark of a line; that of a held screen names no drug as a hit."""
+    note = spoken(row["note"])
+    return note.split(" drugs")[0] + " drugs" if held and row["metric"] in NAMES_HITS else note
+
+
+def _metric(name: str, rows: list[dict[str, Any]], scopes: list[str]) -> Metric:
+    by_scope: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_scope.setdefault(text(row["scope"]), []).append(row)
+    values = [_value(by_scope[s]) if s in by_scope else None for s in scopes]
+    worst = min((text(row["verdict"]) for row in rows), key=lambda v: _ORDER.get(v, 9))
+    bad = [row for row in rows if row["verdict"] in ("fail", "warn") and text(row["note"])]
+    notes = dict.fromkeys(text(row["note"]) for row in rows)
+    if bad:
+        remarks = [
+            ("" if r["scope"] == SCREEN else f"{r['scope']}: ") + text(r["note"]) for r in bad
+        ]
+    else:
+        remarks = [n for n in notes if n] if len(notes) == 1 or len(rows) == 1 else []
+    limits = dict.fromkeys(limit_text(row["limit"]) for row in rows if text(row["limit"]))
+    gate = any(bool(row["gate"]) for row in rows)
+    word = VERDICTS.get(worst, worst)
+    verdict = worst if worst in _ORDER else "info"
     return Metric(
-        scope="whole screen" if row["scope"] == "screen" else text(row["scope"]),
-        name=metric_name(text(row["metric"])),
-        value=figures(row["value"]) if known(row["value"]) else MISSING,
-        limit=limit_text(row["limit"]),
-        verdict=verdict,
-        word=VERDICTS.get(verdict, verdict),
-        gate=bool(row["gate"]),
-        note=text(row["note"]),
-        meaning=explain(text(row["metric"])),
+        metric_name(name), explain(name), "; ".join(limits), verdict, word, gate, values, remarks
     )
+
+
+def _value(rows: list[dict[str, Any]]) -> Value:
+    """The values of a metric in one place: usually one, several where other readouts are compared."""
+    worst = min((text(row["verdict"]) for row in rows), key=lambda v: _ORDER.get(v, 9))
+    told = [figures(row["value"]) if known(row["value"]) else MISSING for row in rows]
+    if rows[0]["metric"] in YES_NO and known(rows[0]["value"]):
+        told = ["yes" if rows[0]["value"] else "no"]
+    note = "; ".join(dict.fromkeys(text(row["note"]) for row in rows if text(row["note"])))
+    return Value(text(rows[0]["scope"]), ", ".join(told), worst, VERDICTS.get(worst, worst), note)
 
 
 def replicate_figure(context: Context) -> tuple[Figure | None, str]:

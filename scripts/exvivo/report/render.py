@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,11 @@ def page_texts(data: Any) -> dict[str, Any]:
 
 def render(page: Page) -> str:
     """The HTML text of a page; every value that is not our own markup is escaped."""
+    return _environment().get_template("report.html.j2").render(page=page)
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -103,7 +109,7 @@ def render(page: Page) -> str:
     )
     environment.filters["fixed"] = fixed
     environment.filters["shorten"] = shorten
-    return environment.get_template("report.html.j2").render(page=page)
+    return environment
 
 
 def _digest(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -70,21 +71,28 @@ def _sentence(context: Context, hits: int, scored: int) -> str:
 
 
 def concerns(quality: pd.DataFrame, *, headline: str, held: bool) -> list[str]:
-    """Failures and warnings that did not hold the screen, each as a short text."""
+    """Failures and warnings that did not hold the screen, one short text per check.
+
+    Another readout's trouble stands in the quality table alone, a failed gate of a held screen in its reasons.
+    """
+    by_metric: dict[str, list[dict[str, Any]]] = {}
     rows = quality[quality["verdict"].isin(["warn", "fail"])] if len(quality) else quality
-    found = []
     for row in rows.to_dict("records"):
-        if text(row["readout"]) not in ("", headline):
-            continue  # another readout's trouble stands in the quality table
-        if held and row["verdict"] == "fail" and row["gate"]:
-            continue  # a reason of the verdict
-        where = "" if row["scope"] == "screen" else f" on {row['scope']}"
-        word = "failed" if row["verdict"] == "fail" else "warning"
-        limit = f", wanted {limit_text(row['limit'])}" if text(row["limit"]) else ""
-        found.append(
-            f"{metric_name(text(row['metric']))}{where}: {fixed(row['value'], 2)}{limit} ({word})"
-        )
-    return found
+        reason = held and row["verdict"] == "fail" and row["gate"]
+        if text(row["readout"]) in ("", headline) and not reason:
+            by_metric.setdefault(text(row["metric"]), []).append(row)
+    return [_concern(metric, found) for metric, found in by_metric.items()]
+
+
+def _concern(metric: str, rows: list[dict[str, Any]]) -> str:
+    places = [
+        fixed(row["value"], 2) + ("" if row["scope"] == "screen" else f" on {row['scope']}")
+        for row in rows
+    ]
+    limits = names(limit_text(row["limit"]).split(" (")[0] for row in rows if text(row["limit"]))
+    word = "failed" if any(row["verdict"] == "fail" for row in rows) else "warning"
+    wanted = f", wanted {limits[0]}" if limits else ""
+    return f"{metric_name(metric)}: {', '.join(places)}{wanted} ({word})"
 
 
 def _facts(context: Context, hits: int) -> list[tuple[str, str]]:
