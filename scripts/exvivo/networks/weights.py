@@ -7,12 +7,13 @@ or as safetensors; nothing is unpickled.
 from __future__ import annotations
 
 import importlib.util
-import pickle
 import shutil
+import struct
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
@@ -31,6 +32,19 @@ _RANDOM_LAYERS = {
     "resnet50": "fc.",
     "efficientnet_lite0": "_fc.",
 }
+# What torch's restricted reader raises on damaged files and on files that hold more than tensors.
+_UNREADABLE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    struct.error,
+    SafetensorError,
+    UnpicklingError,
+)
 
 
 @dataclass(frozen=True)
@@ -254,18 +268,11 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        SafetensorError,
-        pickle.UnpicklingError,
-    ) as error:
+    except _UNREADABLE as error:
         raise WeightsError(
             "this weight file cannot be read",
             expected="tensors by name, as safetensors or a .pth of tensors alone",
-            found=str(error).splitlines()[0],
+            found=f"{type(error).__name__} {error}".partition("\n")[0],
             where=str(path),
             hint="download it again; files that hold code are refused",
         ) from error

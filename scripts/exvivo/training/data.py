@@ -288,8 +288,10 @@ def _place(well: str) -> tuple[int, int]:
 
 
 def by_row(well: str) -> tuple[int, int]:
+    """Sort key of a well: row, then column."""
     return _place(well)
 
 
 def by_column(well: str) -> tuple[int, int]:
+    """Sort key of a well: column, then row."""
     return _place(well)[::-1]
