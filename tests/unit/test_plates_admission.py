@@ -227,6 +227,18 @@ def test_dark_images_are_compared_in_full(plate, out):
     assert admit(plate, out).reasons == []
 
 
+def test_dark_stacks_are_not_taken_for_repeated_planes(plate, out):
+    for index, well in enumerate(WELLS):
+        for step in (1, 2, 3):
+            image = np.zeros((240, 200), "uint16")
+            image[20:27] = (
+                index + 1
+            )  # what is sampled tells wells apart, and not the planes of a stack
+            image[14, step] = 1
+            write_image(plate / f"TimePoint_1/ZStep_{step}/P_{well}_s1_w1.TIF", image)
+    assert admit(plate, out).reasons == []
+
+
 def test_more_dark_images_than_can_be_read_are_reported(plate, out, monkeypatch):
     monkeypatch.setattr("exvivo.plates.copies.MAX_READ", 10)
     test_dark = np.zeros((240, 200), "uint16")
@@ -406,6 +418,31 @@ def test_a_missing_field_of_one_well(tmp_path, out):
     assert admission.wells["B03"].details == ["field 2, channel 1: nothing"]
     assert admission.expected == {"wells": 24, "images": 48}
     assert admission.found == {"wells": 24, "images": 47}
+
+
+@pytest.mark.parametrize("htd", [True, False])
+def test_a_projection_does_not_stand_in_for_lost_planes(plate, out, htd):
+    if not htd:
+        (plate / "P.HTD").unlink()
+    for step in (1, 2, 3):
+        (plate / f"TimePoint_1/ZStep_{step}/P_B03_s1_w1.TIF").unlink()
+    for well in WELLS:
+        write_image(plate / "TimePoint_1" / "ZStep_0" / f"P_{well}_s1_w1.TIF")
+    admission = admit(plate, out)
+    assert admission.wells["B03"].flags == ["missing_images"]
+    assert admission.wells["B03"].details == [
+        "field 1, channel 1: only the instrument's own projection"
+    ]
+    assert not admission.channels["1"].projection_only
+
+
+@pytest.mark.parametrize(("wells", "verdict"), [(20, "admitted"), (19, "refused")])
+def test_the_limit_itself_is_allowed(tmp_path, out, wells, verdict):
+    plate = make_imagexpress(
+        tmp_path / "raw", wells=WELLS[:wells], sites=(1,), waves=(1,), planes=0, htd=False
+    )
+    (plate / "TimePoint_1" / "P_B02_s1_w1.TIF").write_bytes(b"")
+    assert admit(plate, out).verdict == verdict
 
 
 def test_uneven_fields_and_channels_are_reported_and_nothing_is_guessed(tmp_path, out):

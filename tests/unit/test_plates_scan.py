@@ -183,7 +183,7 @@ def test_a_file_that_returns_changed_has_a_new_revision(plate, out):
     content = (plate / FIRST).read_bytes()
     (plate / FIRST).unlink()
     scan(plate, out)
-    (plate / FIRST).write_bytes(content[:-1] + b"\x07")
+    (plate / FIRST).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     touch(plate / FIRST)
     scan(plate, out)
     assert row(out).revision == 1

@@ -99,7 +99,8 @@ def _compare(found: Inventory, expected: set[Key], findings: Findings) -> None:
             detail = f"field {fov}, channel {channel}: plane {ranges(missing)} of {len(planes)}"
             findings.damage(well, "missing_planes", detail)
         else:
-            findings.damage(well, "missing_images", f"field {fov}, channel {channel}: nothing")
+            what = "only the instrument's own projection" if there else "nothing"
+            findings.damage(well, "missing_images", f"field {fov}, channel {channel}: {what}")
     for stack, planes in found.planes.items():
         well, fov, channel = stack
         extra = planes - wanted.planes.get(stack, set()) - {PROJECTION}
