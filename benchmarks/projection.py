@@ -33,7 +33,6 @@ from projection_methods import Methods, drop_cache, generate, plate_arguments  #
 from exvivo.checksums import new_checksum  # noqa: E402
 from exvivo.files import write_text  # noqa: E402
 
-
 RATIOS = (
     ("raw_read", "of raw read", "{:.0%}"),
     ("plain_max_of_stack", "× max of stack", "{:.1f}"),
