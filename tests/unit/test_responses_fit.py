@@ -11,7 +11,7 @@ from responses_data import CURVE, DOSES, curve_of, screen
 from exvivo.errors import ConfigError, ScoringError
 from exvivo.responses import METHODS, build_responses, fit_curves
 from exvivo.responses.curve import PARAMETERS, evaluate
-from exvivo.responses.itrex import fit_itrex, objective, start_values
+from exvivo.responses.itrex import fit_itrex, objective, start_slope, start_values
 from exvivo.tables import CURVES, conform
 
 
@@ -148,7 +148,7 @@ def test_start_values_are_the_published_ones() -> None:
     x = np.log10(np.repeat(DOSES, 2))[None]
     y = np.array([[0.0, 0.02, 0.1, 0.12, 0.45, 0.5, 0.8, 0.85, 0.95, 1.0]])
     low, high = np.quantile(y, [0.05, 0.95])
-    five, two = start_values(x, y, 5)[0], start_values(x, y, 2)[0]
+    five, two = (start_values(x, y, count, start_slope(x, y))[0] for count in (5, 2))
     assert five[:3].tolist() == pytest.approx([low, high, 2.0]) and five[4] == 1.0
     assert two[:2].tolist() == [0.0, 1.0]
     z = (y - np.quantile(y, 0.025)) / (np.quantile(y, 0.975) - np.quantile(y, 0.025))
@@ -172,6 +172,8 @@ def test_a_fit_is_never_worse_than_its_start(values, order) -> None:
     y = np.array([values])[:, list(order)]
     found = fit_itrex(x, y)
     if found.ok[0]:
-        starts = [objective(start_values(x, y, m), x, y)[0] for m in (5, 4, 3, 2)]
+        starts = [
+            objective(start_values(x, y, m, start_slope(x, y)), x, y)[0] for m in (5, 4, 3, 2)
+        ]
         assert found.objective[0] <= min(starts) * (1 + 1e-9)
         assert np.isfinite(found.parameters).all()

@@ -65,7 +65,8 @@ def objective(parameters: Array, x: Array, y: Array) -> Array:
 def _run_models(x: Array, y: Array) -> tuple[Array, Array]:
     """Parameters (4, P, 5) and objectives (4, P) of all models; infinite where a run never moved."""
     models, count = len(MODELS), len(x)
-    start = np.concatenate([start_values(x, y, number) for number in MODELS])
+    slope = start_slope(x, y)
+    start = np.concatenate([start_values(x, y, number, slope) for number in MODELS])
     free = np.repeat([_FREE[number] for number in MODELS], count, axis=0)
     every_x, every_y = np.tile(x, (models, 1)), np.tile(y, (models, 1))
 
@@ -78,28 +79,29 @@ def _run_models(x: Array, y: Array) -> tuple[Array, Array]:
     return found.points.reshape(models, count, -1), values.reshape(models, count)
 
 
-def start_values(x: Array, y: Array, count: int) -> Array:
-    """nplr's start (P, 5) for the model of `count` parameters."""
+def start_values(x: Array, y: Array, count: int, slope: Array) -> Array:
+    """nplr's start (P, 5) for the model of `count` parameters; `slope` is that of `start_slope`."""
     low, high = np.quantile(y, [0.05, 0.95], axis=1)
     start = np.empty((len(x), 5))
     start[:, 0] = low if count >= 4 else 0.0
     start[:, 1] = high if count >= 3 else 1.0
     start[:, 2] = (x.min(axis=1) + x.max(axis=1)) / 2.0
-    start[:, 3] = _start_slope(x, y)
+    start[:, 3] = slope
     start[:, 4] = 1.0
     return start
 
 
-def _start_slope(x: Array, y: Array) -> Array:
+def start_slope(x: Array, y: Array) -> Array:
     """Slope (P,) of the straight line through the logits of the mean rescaled response of each dose."""
     low, high = np.quantile(y, [0.025, 0.975], axis=1, keepdims=True)
+    slopes = np.empty(len(x))
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (y - low) / (high - low)
-    z = np.where(z <= 0, 0.05, np.where(z >= 1, 0.95, z))
-    slopes = np.empty(len(x))
-    for i, (doses, rescaled) in enumerate(zip(x, z, strict=True)):
-        distinct, place = np.unique(doses, return_inverse=True)
-        mean = np.bincount(place, weights=rescaled) / np.bincount(place)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slopes[i] = np.polynomial.polynomial.polyfit(distinct, np.log(mean / (1 - mean)), 1)[1]
+        z = np.where(z <= 0, 0.05, np.where(z >= 1, 0.95, z))
+        for i, (doses, rescaled) in enumerate(zip(x, z, strict=True)):
+            distinct, place = np.unique(doses, return_inverse=True)
+            mean = np.bincount(place, weights=rescaled) / np.bincount(place)
+            logit = np.log(mean / (1 - mean))
+            centred = distinct - distinct.mean()
+            slopes[i] = np.sum(centred * logit) / np.sum(centred**2)
     return slopes
