@@ -9,9 +9,9 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from page_reader import Page
 
 import report_screen
+from exvivo import tables
 from exvivo.errors import StoreError
 from exvivo.figures.waterfall import drug_name
 from exvivo.files import read_json, write_json
@@ -23,6 +23,7 @@ from exvivo.report.ranking import ic50
 from exvivo.report.render import RESEARCH_USE
 from exvivo.report.wells import script_json
 from exvivo.responses.read import read_scores
+from page_reader import Page
 from report_screen import HOSTILE, make_screen
 
 
@@ -356,6 +357,18 @@ class TestPlates:
         assert page.data["drugs"][key] == row["treatment"]
         assert len(values) == len(page.data["readouts"]) == 3
         assert float(values[0][0].replace("−", "-")) == pytest.approx(row["value"], abs=1e-3)
+
+    def test_empty_wells_have_no_number(self, copy):
+        path = copy.folder / "responses.parquet"
+        frame = tables.read_table(path, tables.RESPONSES)
+        empty = frame.iloc[[0]].assign(
+            well="A01", role="empty", treatment="", value=77.0, viability=math.nan, used=False
+        )
+        tables.write_table(pd.concat([frame, empty]), path, tables.RESPONSES)
+        _, page = build(copy)
+        assert "PL1/A01" not in page.data["wells"]
+        assert not [e for e in page.find("rect") if e.attributes.get("data-w") == "PL1/A01"]
+        assert "A01" not in page.section("plates").find("tbody")[0].text
 
     def test_contrast_of_the_configuration_decides_who_is_a_control(self, screen, tmp_path):
         side = {"role": None, "concentration": None}

@@ -56,9 +56,8 @@ def methods(context: Context) -> Methods:
 def _readout_text(context: Context) -> str:
     inputs = context.inputs
     frame = inputs.responses
-    wells = (
-        int(frame.drop_duplicates(["plate", "well"])["value"].notna().sum()) if len(frame) else 0
-    )
+    measured = frame[(frame["role"] != "empty") & frame["value"].notna()]
+    wells = len(measured.drop_duplicates(["plate", "well"]))
     plates = len(names(frame["plate"]))
     told = [readout_name(r) for r in inputs.readouts]
     if not told:

@@ -186,19 +186,26 @@ def _cells(
         Cell(
             row["well"],
             row["mark"],
-            number(row[column]),
-            reasons[row["well"]] or ("no viability" if number(row["value"]) is not None else ""),
+            # A plate reader measures empty wells too; a number would claim that something was in them
+            number(row[column]) if row["role"] != "empty" else None,
+            reasons[row["well"]] or _no_viability(row),
             f"{plate}/{row['well']}",
         )
         for row in rows
     ]
 
 
+def _no_viability(row: dict[str, Any]) -> str:
+    """Why a measured well is not on the scale; a cell asks this only where it has no colour."""
+    measured = number(row["value"]) is not None and row["role"] != "empty"
+    return (flags_text(row["flag"]) or "no viability") if measured else ""
+
+
 def _is_left_out(row: dict[str, Any], reasons: dict[str, str]) -> bool:
     """Without a value, or with one that nothing uses although the role would."""
     if reasons[row["well"]]:
         return True
-    return number(row["value"]) is not None and not row["used"]
+    return number(row["value"]) is not None and not row["used"] and row["role"] != "empty"
 
 
 def _left_out(row: dict[str, Any], reasons: dict[str, str]) -> LeftOut:

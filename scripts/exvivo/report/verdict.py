@@ -99,13 +99,13 @@ def _facts(context: Context, hits: int) -> list[tuple[str, str]]:
     inputs = context.inputs
     mine = inputs.of(inputs.headline)
     plates = names(mine["plate"])
-    measured = int(mine["value"].notna().sum())
+    filled = mine[mine["role"] != "empty"]
     drugs = len(set(zip(context.scores["treatment"], context.scores["addon"], strict=True)))
     facts = [
         ("Sample", inputs.sample or "not named"),
         ("Drugs", f"{drugs}"),
         ("Plates", f"{len(plates)}" + (f" ({', '.join(plates)})" if 0 < len(plates) <= 4 else "")),
-        ("Wells with a value", f"{measured} of {len(mine[mine['role'] != 'empty'])}"),
+        ("Wells with a value", f"{int(filled['value'].notna().sum())} of {len(filled)}"),
         ("Headline readout", readout_name(inputs.headline) if inputs.headline else "none"),
     ]
     if inputs.network:

@@ -52,8 +52,8 @@ def _add(
     total: int,
 ) -> None:
     key = f"{row['plate']}/{row['well']}"
-    if row["role"] == "empty" and number(row["value"]) is None:
-        return
+    if row["role"] == "empty":
+        return  # what was measured there is background
     entry = wells.setdefault(key, _entry(context, drug, row, total))
     value = number(row["value"])
     if value is not None:
