@@ -107,11 +107,16 @@ def test_a_plate_on_hold_gets_finished_empty_stores(plate, verdict):
     assert HCS.from_zarr(zarr.open_group(arguments["images"], mode="r")).n_wells == 0
 
 
-def test_a_well_without_the_channel_is_named(plate):
+def test_a_well_without_the_channel_is_named_and_is_no_damage(plate):
     plate.add("D01", 1, "2", 0, noise((20, 24)))
-    arguments = plate.arguments(damaged_wells_limit=0.2)
+    arguments = plate.arguments(damaged_wells_limit=0.0)
     project_plate(**arguments)
-    assert done_of(arguments)[0]["damaged"] == {"D01": "was not imaged in channel 1"}
+    done = done_of(arguments)[0]
+    assert (done["verdict"], done["wells"], done["damaged"]) == ("admitted", 5, {})
+    assert done["not_imaged"] == ["D01"]
+    value, flag = readout_of(arguments)["D01"]
+    assert np.isnan(value)
+    assert flag == "not_imaged"
 
 
 def test_the_admitted_size_decides_not_the_first_image(plate):
@@ -133,6 +138,7 @@ def test_no_readable_image_at_all(plate):
     project_plate(**arguments)
     done = done_of(arguments)[1]
     assert (done["verdict"], len(done["damaged"])) == ("refused", 5)
+    assert done["reason"] == "none of 5 wells is left: 5 are damaged"
 
 
 def test_a_failed_run_leaves_no_done_file_of_an_earlier_one(plate):

@@ -26,11 +26,16 @@ class FieldTask:
 
 @dataclass(slots=True)
 class Plan:
-    """A plate's work: `channel` the instrument's key, `tasks` by well and field, `damaged` well: reason."""
+    """A plate's work.
+
+    Attributes: `channel` the instrument's key; `tasks` by well and field; `damaged` wells that admission left
+    out, with reasons; `not_imaged` wells that were not imaged in the channel, which may be meant so.
+    """
 
     channel: str
-    tasks: list[FieldTask]
+    tasks: list[FieldTask] = field(default_factory=list)
     damaged: dict[str, str] = field(default_factory=dict)
+    not_imaged: list[str] = field(default_factory=list)
 
 
 def choose_channel(channels: dict[str, Channel], wanted: str) -> str:
@@ -59,10 +64,9 @@ def choose_channel(channels: dict[str, Channel], wanted: str) -> str:
 def plan_plate(files: list[RawFile], admission: Admission, channel: str) -> Plan:
     """Sort the raw images `files` of an admitted plate into fields of the wells that may be used.
 
-    Wells that admission found damaged, and wells without an image in `channel`, are listed by name with the
-    reason. Raises `PlateError` for a channel that the plate does not have.
+    Raises `PlateError` for a channel that the plate does not have.
     """
-    plan = Plan(choose_channel(admission.channels, channel), [])
+    plan = Plan(choose_channel(admission.channels, channel))
     fields: dict[tuple[str, int], list[RawFile]] = {}
     for file in files:
         if file.channel == plan.channel:
@@ -72,7 +76,7 @@ def plan_plate(files: list[RawFile], admission: Admission, channel: str) -> Plan
         if entry.verdict != "admitted":
             plan.damaged[name] = "; ".join(entry.details or entry.flags) or "damaged"
         elif name not in wells:
-            plan.damaged[name] = f"was not imaged in channel {plan.channel}"
+            plan.not_imaged.append(name)
     usable = admission.wells.keys() - plan.damaged.keys()
     for (well, fov), images in sorted(fields.items(), key=lambda i: (well_key(i[0][0]), i[0][1])):
         if well in usable:

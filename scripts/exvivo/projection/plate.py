@@ -24,7 +24,8 @@ from exvivo.projection.plan import Plan, find_format, plan_plate
 from exvivo.projection.planes import PlaneFormat
 from exvivo.wells.store import CHANNELS, WellsWriter, done_path
 
-ADMITTED, REFUSED, DAMAGED = "admitted", "refused", "damaged"
+ADMITTED, REFUSED = "admitted", "refused"
+DAMAGED, NOT_IMAGED = "damaged", "not_imaged"
 UNKNOWN_FORMAT = PlaneFormat((0, 0), np.dtype(np.uint16))  # of a plate without a readable image
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Outcome:
     verdict: str
     reason: str = ""
     damaged: dict[str, str] = field(default_factory=dict)
+    not_imaged: list[str] = field(default_factory=list)
     hashes: list[FileHash] = field(default_factory=list)
     means: dict[str, float] = field(default_factory=dict)
     flags: dict[str, str] = field(default_factory=dict)
@@ -44,8 +46,8 @@ class Outcome:
     digests: dict[str, str] = field(default_factory=dict)
 
 
-class _TooManyDamaged(Exception):
-    """More wells than the limit turned out to be damaged."""
+class _Refused(Exception):
+    """Too many wells are damaged, or none is left; the text says which."""
 
 
 def project_plate(
@@ -126,21 +128,18 @@ class _Job:
 
     def run(self, plan: Plan, admitted: Admission) -> Outcome:
         """Project the wells of `plan`; write both stores, empty ones if too many wells are damaged."""
-        outcome = Outcome(ADMITTED, damaged=dict(plan.damaged))
-        allowed = self.limit * len(admitted.wells)
+        outcome = Outcome(ADMITTED, damaged=dict(plan.damaged), not_imaged=plan.not_imaged)
         try:
-            self._project(plan, admitted, outcome, allowed)
-        except _TooManyDamaged:
-            count = len(outcome.damaged)
-            reason = (
-                f"{count} of {len(admitted.wells)} wells are damaged, {self.limit:.0%} are allowed"
+            self._project(plan, admitted, outcome)
+        except _Refused as refusal:
+            log.error("%s: refused: %s", self.plate, refusal)
+            outcome = Outcome(
+                REFUSED, str(refusal), outcome.damaged, outcome.not_imaged, outcome.hashes
             )
-            log.error("%s: refused: %s", self.plate, reason)
-            outcome = Outcome(REFUSED, reason, outcome.damaged, outcome.hashes)
             self.write_empty(outcome)
         return outcome
 
-    def _project(self, plan: Plan, admitted: Admission, outcome: Outcome, allowed: float) -> None:
+    def _project(self, plan: Plan, admitted: Admission, outcome: Outcome) -> None:
         channel = admitted.channels[plan.channel]
         form = find_format(self.folder, plan, channel) or UNKNOWN_FORMAT
         largest = int(np.iinfo(form.dtype).max)
@@ -168,10 +167,16 @@ class _Job:
                 else:
                     flags = admitted.wells[well].flags + own
                     _collect(outcome, store, digest, well, results, flags)
-            if len(outcome.damaged) > allowed or not outcome.fields:
-                raise _TooManyDamaged
+            self._check(outcome, len(admitted.wells))
             writer.finish(outcome.fields, histogram.windows())
             outcome.digests = {"images": digest.hexdigest(), "wells": store.close()}
+
+    def _check(self, outcome: Outcome, wells: int) -> None:
+        damaged = len(outcome.damaged)
+        if damaged > self.limit * wells:
+            raise _Refused(f"{damaged} of {wells} wells are damaged, {self.limit:.0%} are allowed")
+        if not outcome.fields:
+            raise _Refused(f"none of {wells} wells is left: {damaged} are damaged")
 
     def write_empty(self, outcome: Outcome) -> None:
         """Write both stores without a well."""
@@ -214,19 +219,20 @@ def _collect(
 
 
 def _write_readout(path: Path | str, plate: str, outcome: Outcome) -> None:
-    """One row per well that was imaged: damaged ones have no value but a flag; none of a plate on hold."""
+    """One row per well; one that could not be measured has no value but a flag. None of a plate on hold."""
     import pandas as pd  # here, because it takes longer to import than everything else
 
     from exvivo.tables import READOUT, write_table
 
-    damaged = outcome.damaged if outcome.verdict == ADMITTED else {}
-    names = sorted([*outcome.means, *damaged], key=well_key)
+    flags = dict.fromkeys(outcome.damaged, DAMAGED) | dict.fromkeys(outcome.not_imaged, NOT_IMAGED)
+    flags = flags | outcome.flags if outcome.verdict == ADMITTED else {}
+    names = sorted(flags, key=well_key)
     frame = pd.DataFrame(
         {
             "plate": [plate] * len(names),
             "well": names,
             "value": np.array([outcome.means.get(name, math.nan) for name in names], np.float64),
-            "flag": [outcome.flags.get(name, DAMAGED) for name in names],
+            "flag": [flags[name] for name in names],
         }
     )
     write_table(frame, path, READOUT)
@@ -243,6 +249,7 @@ def _done(outcome: Outcome, plate: str, digest: str, settings: dict[str, Any]) -
         "digest": digest,
         "wells": len(outcome.fields),
         "images": sum(len(fields) for fields in outcome.fields.values()),
+        "not_imaged": outcome.not_imaged,
         "damaged": {name: outcome.damaged[name] for name in sorted(outcome.damaged, key=well_key)},
         "settings": settings,
         "versions": {
