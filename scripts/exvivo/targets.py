@@ -18,6 +18,7 @@ READER = "reader"
 VIABILITY = {f"viability_phase{phase}": phase for phase in (1, 2, 3)}
 _TRAINING_READOUT = "viability_phase1"
 NOT_READABLE = "layout not readable"
+_LAYOUTS: dict[int, dict[str, Any]] = {}
 
 
 def alternatives(names: Iterable[str]) -> str:
@@ -31,11 +32,8 @@ def networks(sheets: Sheets) -> list[str]:
 
 
 def _plates(sheets: Sheets, screen: str | None, reader: bool) -> list[Plate]:
-    return [
-        plate
-        for plate in sheets.plates.values()
-        if screen in (None, plate.screen) and (plate.instrument == READER) == reader
-    ]
+    plates = sheets.plates.values() if screen is None else sheets.plates_of(screen)
+    return [plate for plate in plates if (plate.instrument == READER) == reader]
 
 
 def imaged_ids(sheets: Sheets, screen: str | None = None) -> list[str]:
@@ -94,9 +92,7 @@ def layout_files(sheets: Sheets, screen: str) -> list[str]:
 
     A missing one is left out so that it holds its own screen (check_screen reports it) and no other.
     """
-    files = dict.fromkeys(
-        plate.layout for plate in sheets.plates.values() if plate.screen == screen
-    )
+    files = dict.fromkeys(plate.layout for plate in sheets.plates_of(screen))
     return [file for file in files if Path(file).is_file()]
 
 
@@ -235,11 +231,15 @@ def training_wells_digest(
     from exvivo.errors import ExvivoError
     from exvivo.sheets.layouts import screen_layout, selection_digest
 
-    plates = [sheets.plates[plate] for plate in imaged_ids(sheets, screen)]
-    kind = "phase3" if duplicates else "phase2"
+    # Three rules of each screen ask, in every process that plans: a layout is read once.
+    layouts = _LAYOUTS.setdefault(id(sheets), {})
     try:
-        layout = screen_layout(plates, Path.cwd(), pseudonym_pattern=config["pseudonym_pattern"])
-        return selection_digest(layout, kind, contrast_of(config, f"viability_{kind}"))
+        if screen not in layouts:
+            plates = [sheets.plates[plate] for plate in imaged_ids(sheets, screen)]
+            pattern = config["pseudonym_pattern"]
+            layouts[screen] = screen_layout(plates, Path.cwd(), pseudonym_pattern=pattern)
+        kind = "phase3" if duplicates else "phase2"
+        return selection_digest(layouts[screen], kind, contrast_of(config, f"viability_{kind}"))
     except (ExvivoError, OSError):
         return NOT_READABLE  # check_screen says why and holds the screen
 

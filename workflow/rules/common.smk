@@ -141,8 +141,11 @@ def gpus(wildcards):
     return targets.gpus(config)
 
 
-def times_attempt(amount, per_input_mb=0):
-    """Resource function: `amount` and a share by input size, more at each restart."""
-    return lambda wildcards, input, attempt: int(
-        attempt * (amount + per_input_mb * input.size_mb)
-    )
+def times_attempt(amount):
+    """Resource function: `amount`, and more at each restart."""
+    return lambda wildcards, attempt: attempt * amount
+
+
+def by_size(amount, per_input_mb):
+    """Resource function: `amount` and a share by the size of the fingerprint, more at each restart."""
+    return lambda wildcards, input, attempt: int(attempt * (amount + per_input_mb * input.size_mb))

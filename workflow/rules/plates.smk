@@ -18,8 +18,8 @@ rule admit_plate:
         "../../envs/image.yaml"
     threads: 1
     resources:
-        mem_mb=times_attempt(1000, per_input_mb=200),
-        runtime=times_attempt(10, per_input_mb=30),
+        mem_mb=by_size(1000, per_input_mb=200),
+        runtime=by_size(10, per_input_mb=30),
     params:
         folder=of_plate("folder"),
         instrument=of_plate("instrument"),
@@ -50,7 +50,7 @@ rule project_plate:
     threads: 4
     resources:
         mem_mb=times_attempt(2000),
-        runtime=times_attempt(15, per_input_mb=60),
+        runtime=by_size(15, per_input_mb=60),
     params:
         folder=of_plate("folder"),
         channel=lookup(within=config, dpath="imaging/channel"),
