@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from exvivo.figures.palette import DIVERGING, SEQUENTIAL, is_dark, ramp
 from exvivo.figures.scales import short
-from exvivo.figures.svg import Figure, group, label, path, tag
+from exvivo.figures.svg import Figure, group, label, tag
 from exvivo.figures.words import count, known
 from exvivo.sheets.names import FORMATS, parse_well, row_letters
 
@@ -198,7 +198,6 @@ def _legend(
         *ticks,
         hatch,
         label(left + wide + 55, top + 9, "no value: reason below", class_="small"),
-        path([], class_="axis"),
     )
 
 
