@@ -24,7 +24,7 @@ RACY_NS = 5_000_000_000
 
 @dataclass(slots=True)
 class Known:
-    """One raw file as last seen: size, time, revision, and its hash if a change in place was found."""
+    """One raw file as last seen: size, time, revision, and its checksum if a change in place was found."""
 
     bytes: int
     mtime_ns: int

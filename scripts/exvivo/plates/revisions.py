@@ -35,8 +35,7 @@ class Revisions:
     def __init__(self, folder: Path, out: Path, old: Fingerprint | None, cache: ScanCache):
         self.folder, self.out, self.cache = folder, out, cache
         self._digests: dict[str, str] = {}
-        self.had_memory = bool(cache.files)
-        if old is not None and not self.had_memory:
+        if old is not None and not cache.files:
             self._remember_from(old)
 
     def apply(self, files: list[RawFile], stats: dict[str, FileStat]) -> list[RawFile]:
@@ -58,8 +57,8 @@ class Revisions:
         known = self.cache.files.get(path)
         if known is None:
             # Index files are small: hashed at first sight, so that a touch can be told from a change.
-            sha = "" if well else self._digest(path)
-            known = self.cache.files[path] = Known(stat.bytes, stat.mtime_ns, 0, sha)
+            digest = "" if well else self._digest(path)
+            known = self.cache.files[path] = Known(stat.bytes, stat.mtime_ns, 0, digest)
         elif known.bytes != stat.bytes:
             known.revision, known.digest = known.revision + 1, "" if well else self._digest(path)
         elif known.mtime_ns != stat.mtime_ns:
