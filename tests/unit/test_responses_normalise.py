@@ -113,6 +113,16 @@ def test_damaged_wells_are_left_out_and_other_flags_are_not() -> None:
     assert np.isnan(frame.loc[wells[0], "viability"]) and frame.loc[wells[0], "value"] > 0
 
 
+def test_missing_value_that_is_explained_keeps_its_own_reason() -> None:
+    layout, readout = screen(DRUGS)
+    wells = layout.index[layout["treatment"] == "A"][:3]
+    readout.loc[wells, "value"] = np.nan
+    readout.loc[wells, "flag"] = ["damaged", "not_imaged", "projection_only"]
+    frame = build(layout, readout)
+    expected = ["damaged", "not_imaged", "projection_only;not_measured"]
+    assert frame.loc[wells, "flag"].tolist() == expected
+
+
 def test_wells_that_the_layout_does_not_know_are_kept_but_not_used() -> None:
     layout, readout = screen(DRUGS)
     lost = layout["treatment"] == "B"

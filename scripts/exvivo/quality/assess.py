@@ -82,7 +82,14 @@ def assess(
 class _Readout:
     """One readout's part of the tables: `wells` the used ones with their side, `all_wells` with the rest."""
 
-    def __init__(self, responses, scores, curves, name: str, contrasts: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        responses: pd.DataFrame,
+        scores: pd.DataFrame,
+        curves: pd.DataFrame,
+        name: str,
+        contrasts: Mapping[str, Any],
+    ) -> None:
         self.tables = (responses, scores, curves, contrasts)
         self.name = name
         self.kind = kind_of(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Wells with one of these do not enter normalisation, fits and quality, whatever number they carry.
-UNUSABLE = frozenset({"damaged", "excluded", "missing", "not_measured", "not_finite"})
+UNUSABLE = frozenset({"damaged", "not_imaged", "not_measured", "not_finite", "excluded"})
 
 
 def reasons(text: str) -> list[str]:

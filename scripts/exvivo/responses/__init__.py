@@ -2,7 +2,8 @@
 
 from exvivo.responses.fit import METHODS, fit_curves
 from exvivo.responses.normalise import build_responses
-from exvivo.responses.scores import read_reference, score, scores_schema
+from exvivo.responses.reference import read_reference
+from exvivo.responses.scores import score, scores_schema
 
 __all__ = [
     "METHODS",

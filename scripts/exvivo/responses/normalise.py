@@ -87,7 +87,8 @@ def _join(layout: pd.DataFrame, readout: pd.DataFrame) -> pd.DataFrame:
     frame["replicate"] = frame["replicate"].fillna(1).astype("int64")
     infinite = np.isinf(frame["value"])
     frame["value"] = frame["value"].where(~infinite)
-    unmeasured = frame["value"].isna() & ~infinite & ~frame["role"].isin(UNUSED_ROLES)
+    unexplained = frame["value"].isna() & ~infinite & ~_unusable(frame["flag"])
+    unmeasured = unexplained & ~frame["role"].isin(UNUSED_ROLES)
     own = [
         (stray, NOT_IN_LAYOUT),
         (infinite, NOT_FINITE),
