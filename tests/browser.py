@@ -49,6 +49,8 @@ class Browser:
         ]
         for domain in ("Runtime", "Log", "Page", "Network"):
             self._send(f"{domain}.enable")
+        still = [{"name": "prefers-reduced-motion", "value": "reduce"}]
+        self._send("Emulation.setEmulatedMedia", features=still)
         self._loaded = False
         self._send("Page.navigate", url=page.resolve().as_uri())
         self._until(lambda: self._loaded)
@@ -82,9 +84,16 @@ class Browser:
 
     def mouse(self, selector: str, *, click: bool = False) -> None:
         """Move the mouse over the middle of an element, and click it."""
-        where = f"""(() => {{ const e = document.querySelector({json.dumps(selector)});
-            e.scrollIntoView({{block: "center", behavior: "instant"}}); const b = e.getBoundingClientRect();
-            return [b.x + b.width / 2, b.y + b.height / 2]; }})()"""
+        where = f"""(async () => {{ const e = document.querySelector({json.dumps(selector)});
+            const frame = () => new Promise(requestAnimationFrame);
+            let last = "";
+            for (let i = 0; i < 200; i += 1) {{ // until it lies still
+                e.scrollIntoView({{block: "center", behavior: "instant"}});
+                await frame(); await frame();
+                const b = e.getBoundingClientRect(), now = [b.x, b.y].join();
+                if (now === last) return [b.x + b.width / 2, b.y + b.height / 2];
+                last = now;
+            }} }})()"""
         x, y = self.run(where)
         kinds = [("mouseMoved", "none", 0)]
         kinds += [("mousePressed", "left", 1), ("mouseReleased", "left", 1)] if click else []
