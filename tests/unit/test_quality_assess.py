@@ -366,6 +366,14 @@ def test_modalities_that_disagree_are_listed() -> None:
     assert "2 of 3 drugs: " in row["note"] and "A (mean_of_stack)" in row["note"]
 
 
+def test_modality_that_is_itself_on_hold_judges_no_other() -> None:
+    noisy, _ = make("metabolic", noise=0.6)
+    table, verdict = judge(make("mean_of_stack")[0], noisy)
+    assert verdict["readouts"]["metabolic"]["verdict"] == "hold"
+    row = line(table, "modality_mismatch")
+    assert row["verdict"] == "info" and "metabolic on hold" in row["note"]
+
+
 def test_readouts_of_one_modality_are_not_compared() -> None:
     table, _ = judge(make("mean_of_stack")[0], make("viability_phase1")[0])
     assert "modality_mismatch" not in set(table["metric"])

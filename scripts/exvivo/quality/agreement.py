@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -115,17 +116,23 @@ def modality_mismatches(
     return found.loc[order].reset_index(drop=True)
 
 
-def add_modalities(sheet: Sheet, scores: pd.DataFrame, first: str, second: str, hit: float) -> None:
-    """Share of drugs that only one of two modalities calls a hit, and the correlation of their scores."""
+def add_modalities(
+    sheet: Sheet, scores: pd.DataFrame, first: str, second: str, hit: float, held: Sequence[str]
+) -> None:
+    """Share of drugs that only one of two modalities calls a hit, and the correlation of their scores.
+
+    If one of them is `held` by its own gates the comparison only informs.
+    """
     both = _both(scores, first, second)
     found = modality_mismatches(scores, first, second, hit)
     share = len(found) / len(both) if len(both) else float("nan")
     named = ", ".join(f"{row.treatment} ({row.hit_in})" for row in found.itertuples())
-    note = f"against {second}: {len(found)} of {len(both)} drugs" + (f": {named}" if named else "")
-    sheet.add(first, SCREEN, "modality_mismatch", share, limit="modality_mismatch", note=note)
+    against = f"against {second}" + (f" ({', '.join(held)} on hold)" if held else "")
+    note = f"{against}: {len(found)} of {len(both)} drugs" + (f": {named}" if named else "")
+    limit = "" if held else "modality_mismatch"
+    sheet.add(first, SCREEN, "modality_mismatch", share, limit=limit, note=note)
     pair = (both["dss_first"].to_numpy(), both["dss_second"].to_numpy())
-    value = correlate([pair], "pearson")
-    sheet.add(first, SCREEN, "modality_dss_pearson", value, note=f"against {second}")
+    sheet.add(first, SCREEN, "modality_dss_pearson", correlate([pair], "pearson"), note=against)
 
 
 def _both(scores: pd.DataFrame, first: str, second: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
@@ -74,7 +75,8 @@ def assess(
         sheet.hold("headline_measured", False, [reason])
     for name in names:
         one = _Readout(responses, scores, curves, name, contrasts or {})
-        _add_readout(sheet, one, _others(one, names), crossfit, hit)
+        _add_readout(sheet, one, crossfit)
+    _add_mismatches(sheet, scores, names, hit)
     _add_training(sheet, histories or {}, names)
     return sheet.frame(headline), _verdict(sheet, names, headline)
 
@@ -106,10 +108,12 @@ class _Readout:
         return _Readout(*self.tables[:3], name, self.tables[3])
 
 
-def _others(one: _Readout, names: list[str]) -> list[str]:
-    """Readouts of other modalities, to compare hits with; each pair is told once."""
-    later = names[names.index(one.name) + 1 :]
-    return [name for name in later if kind_of(name).modality != one.kind.modality]
+def _add_mismatches(sheet: Sheet, scores: pd.DataFrame, names: list[str], hit: float) -> None:
+    """Hits of different modalities against each other, each pair once; called when the gates are known."""
+    for first, second in combinations(names, 2):
+        if kind_of(first).modality != kind_of(second).modality:
+            held = [name for name in (first, second) if sheet.failures(name)]
+            add_modalities(sheet, scores, first, second, hit, held)
 
 
 def _add_admission(sheet: Sheet, admission: Mapping[str, Any] | None) -> bool:
@@ -126,9 +130,7 @@ def _add_admission(sheet: Sheet, admission: Mapping[str, Any] | None) -> bool:
     return verdict == READY
 
 
-def _add_readout(
-    sheet: Sheet, one: _Readout, others: list[str], crossfit: pd.DataFrame | None, hit: float
-) -> None:
+def _add_readout(sheet: Sheet, one: _Readout, crossfit: pd.DataFrame | None) -> None:
     add_controls(sheet, one.name, one.wells, _held(one, crossfit))
     add_solvent(sheet, one.name, one.wells)
     idle = one.scores[one.scores["dss_asym"] == 0]
@@ -143,8 +145,6 @@ def _add_readout(
         honest = (base, sibling.wells, sibling.scores)
     add_replicates(sheet, one.name, one.wells, one.scores, honest=honest)
     add_titration(sheet, one.name, one.wells, one.curves)
-    for other in others:
-        add_modalities(sheet, one.tables[1], one.name, other, hit)
 
 
 def _held(one: _Readout, crossfit: pd.DataFrame | None) -> Held | None:
