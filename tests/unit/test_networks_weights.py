@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from exvivo.errors import WeightsError
 from exvivo.networks import NETWORKS, build
 from exvivo.networks.efficientnet import EfficientNetLite0
+from exvivo.networks.metadata import unpack
 from exvivo.networks.preprocessing import STYLES, WEIGHT_STYLES
 from exvivo.networks.weights import (
     WeightsEntry,
@@ -195,7 +196,7 @@ def test_start_file_holds_the_pretrained_layers_and_where_they_come_from(weight_
         assert metadata["sha256"] == source.sha256
         assert metadata["licence"] == "BSD-3-Clause"
         with safe_open(out, framework="pt") as handle:
-            assert handle.metadata() == metadata
+            assert unpack(handle.metadata()) == metadata
         assert "conv1.weight" in load_file(out)
         assert "fc.weight" not in load_file(out)
         load_imagenet(build("resnet50", seed=0), "resnet50", out)

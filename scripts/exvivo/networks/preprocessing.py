@@ -29,7 +29,7 @@ class Preprocessing:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a model's sidecar."""
-        return asdict(self)
+        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Preprocessing:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from exvivo.errors import WeightsError
 from exvivo.files import digest_file, replacing
+from exvivo.networks.metadata import pack
 
 FORMAT = "exvivo imagenet 1"
 MANIFEST = Path(__file__).resolve().parents[3] / "resources" / "weights.yaml"
@@ -211,7 +212,7 @@ def write_imagenet(
         metadata |= {"file": entry.file, "source": entry.source, "licence": entry.licence}
         metadata |= {"sha256": digest, "preprocessing": entry.preprocessing}
     with replacing(out) as partial:
-        save_file(tensors, partial, metadata=metadata)
+        save_file(tensors, partial, metadata=pack(metadata))
     return metadata
 
 

@@ -22,6 +22,7 @@ from torch import nn
 from exvivo.errors import StoreError, TrainingError
 from exvivo.files import digest_file, replacing, write_json
 from exvivo.networks import Preprocessing, build
+from exvivo.networks.metadata import pack, unpack
 from exvivo.networks.weights import FORMAT as IMAGENET_FORMAT
 
 FORMAT = "exvivo model 1"
@@ -148,7 +149,7 @@ def _write(
     path = Path(path)
     sidecar_path(path).unlink(missing_ok=True)  # the sidecar says that the rest is whole
     with replacing(path) as partial:
-        save_file(weights, partial, metadata=metadata)
+        save_file(weights, partial, metadata=pack(metadata))
     with (
         replacing(history_path(path)) as partial,
         partial.open("w", encoding="utf-8", newline="") as handle,
@@ -168,8 +169,8 @@ def read_metadata(path: Path | str) -> dict[str, str]:
     """
     try:
         with safe_open(path, framework="pt") as handle:
-            metadata = handle.metadata() or {}
-    except (OSError, SafetensorError) as error:
+            metadata = unpack(handle.metadata())
+    except (OSError, ValueError, SafetensorError) as error:
         raise StoreError(
             "cannot read this model",
             expected="a safetensors file written by exvivo",

@@ -1,0 +1,159 @@
+"""The fast loop against the plain one, and what a CUDA graph needs of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from exvivo.networks import build, preprocessing, recipe
+from exvivo.training.engine import Engine, TrainingSet, forward
+from exvivo.training.graphs import restore, snapshot
+from exvivo.training.plain import PlainLoop
+
+# Folding and layout change the order of sums only: over the few steps below, weights differ by far less than
+# Adam's smallest visible step, and outputs by rounding.
+WEIGHTS = {"rtol": 0, "atol": 3e-4}
+LOGITS = {"rtol": 0, "atol": 2e-3}
+
+
+def training_set(count, size, seed=0):
+    generator = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    images = 0.3 * generator.random((count, 2, size, size), dtype=np.float32)
+    images[:, :, :, : size // 2] += 0.4 * labels[:, None, None, None].astype(np.float32)
+    rows = np.arange(count)[::-1].copy()
+    return TrainingSet(torch.from_numpy(images), rows, np.eye(2)[labels[rows]])
+
+
+def both(network, data, **changes):
+    settings = recipe(network, "phase2", changes)
+    rule = preprocessing("lite", offset=settings.offset)
+    loops = [
+        kind(build(network, seed=3), data, settings, rule, phase=2, seed=0)
+        for kind in (Engine, PlainLoop)
+    ]
+    return loops
+
+
+@pytest.mark.parametrize(
+    ("network", "changes"),
+    [
+        ("small", {"batch_size": 1}),
+        ("small", {"batch_size": 4}),
+        ("small", {"batch_size": 1, "augmentation": "legacy"}),
+        ("efficientnet_lite0", {"batch_size": 1, "learning_rate": 1e-5}),
+        ("efficientnet_lite0", {"batch_size": 4, "learning_rate": 1e-5}),
+        ("resnet50", {"batch_size": 3, "learning_rate": 1e-6}),
+    ],
+)
+def test_engine_equals_the_plain_loop(network, changes):
+    data = training_set(6, 32)
+    fast, plain = both(network, data, **changes)
+    for epoch in (1, 2):
+        logits, _ = fast.train_epoch(epoch)
+        torch.testing.assert_close(
+            torch.from_numpy(logits), torch.from_numpy(plain.train_epoch(epoch)), **LOGITS
+        )
+    for name, weight in fast.model.state_dict().items():
+        torch.testing.assert_close(weight, plain.model.state_dict()[name], **WEIGHTS)
+
+
+def test_training_changes_weights_by_more_than_the_tolerance():
+    data = training_set(6, 32)
+    fast, _ = both("small", data, batch_size=1)
+    before = snapshot(fast.state())
+    fast.train_epoch(1)
+    after = fast.state()
+    moved = [(after[n] - t).abs().max().item() for n, t in before.items() if n.startswith("model.")]
+    assert min(moved) > 2 * WEIGHTS["atol"]
+    assert max(moved) > 15 * WEIGHTS["atol"]
+
+
+def test_the_last_step_is_filled_up_at_weight_zero():
+    """Five examples in batches of two: three steps, and the sixth place teaches nothing."""
+    data = training_set(5, 32)
+    fast, plain = both("small", data, batch_size=2)
+    assert fast.steps == 3
+    logits, examples = fast.train_epoch(1)
+    assert sorted(examples) == list(range(5))
+    np.testing.assert_allclose(logits, plain.train_epoch(1), atol=2e-4)
+
+
+def test_logits_come_with_the_examples_they_belong_to():
+    data = training_set(8, 32)
+    fast, _ = both("small", data, batch_size=2, learning_rate=3e-3)
+    for epoch in range(1, 61):
+        logits, examples = fast.train_epoch(epoch)
+    assert (logits.argmax(1) == data.targets[examples].argmax(1)).all()
+
+
+def test_two_engines_of_one_seed_are_bit_equal_and_of_another_are_not():
+    data = training_set(6, 32)
+    states = []
+    for seed in (0, 0, 1):
+        settings = recipe("small", "phase2", {"batch_size": 2})
+        model = build("small", seed=3)
+        engine = Engine(model, data, settings, preprocessing("plain"), phase=2, seed=seed)
+        engine.train_epoch(1)
+        states.append(snapshot(engine.state()))
+    assert all(torch.equal(states[0][n], states[1][n]) for n in states[0])
+    assert not all(torch.equal(states[0][n], states[2][n]) for n in states[0])
+
+
+def test_a_step_touches_only_what_its_state_names():
+    """What GraphedStep relies on: warm-up steps are undone by restoring the named tensors."""
+    data = training_set(6, 32)
+    engine, _ = both("small", data, batch_size=2)
+    engine._load_tables(1)
+    before = snapshot(engine._step_state())
+    addresses = {name: tensor.data_ptr() for name, tensor in engine._step_state().items()}
+    engine._step()
+    first = snapshot(engine._step_state())
+    restore(engine._step_state(), before)
+    engine._step()
+    again = engine._step_state()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert addresses == {name: tensor.data_ptr() for name, tensor in again.items()}
+    assert again["cursor"].item() == 1
+
+
+def test_tables_stay_at_their_addresses_between_epochs():
+    data = training_set(6, 32)
+    engine, _ = both("small", data, batch_size=2)
+    tables = (engine._order, engine._weights, engine._maps, engine._factors, engine._cursor)
+    addresses = [t.data_ptr() for t in tables]
+    engine.train_epoch(1)
+    engine.train_epoch(2)
+    tables = (engine._order, engine._weights, engine._maps, engine._factors, engine._cursor)
+    assert addresses == [t.data_ptr() for t in tables]
+
+
+def test_forward_does_not_depend_on_how_many_images_come_along():
+    model = build("efficientnet_lite0", seed=0).to(memory_format=torch.channels_last)
+    images = training_set(7, 32).images
+    rule = preprocessing("lite")
+    logits, features = forward(model, images, rule, batch_size=4)
+    assert logits.shape == (7, 2)
+    assert features.shape == (7, 1280)
+    alone, _ = forward(model, images[6:], rule, batch_size=4)
+    assert torch.equal(alone[0], logits[6])
+    none, nothing = forward(model, images[:0], rule, batch_size=4)
+    assert none.shape == (0, 2)
+    assert nothing.shape == (0, 1280)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_graphed_and_eager_runs_of_one_seed_agree():
+    data = training_set(6, 64)
+    data = TrainingSet(data.images.cuda(), data.rows, data.targets)
+    states = []
+    for graph in (True, False):
+        settings = recipe("efficientnet_lite0", "phase2", {"batch_size": 1})
+        model = build("efficientnet_lite0", seed=3).cuda()
+        engine = Engine(model, data, settings, preprocessing("lite"), phase=2, seed=0, graph=graph)
+        for epoch in (1, 2):
+            engine.train_epoch(epoch)
+        states.append(snapshot(engine.state()))
+    for name, tensor in states[0].items():
+        torch.testing.assert_close(tensor, states[1][name], **WEIGHTS)

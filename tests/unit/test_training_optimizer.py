@@ -1,0 +1,69 @@
+"""Adam by Keras' formula, from PyTorch's fused kernel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from exvivo.training.optimizer import KerasAdam
+
+
+class OneWeight(nn.Module):
+    def __init__(self, values):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(values))
+
+
+def keras(weights, gradients, rate=1e-2, beta1=0.9, beta2=0.999, epsilon=1e-7):
+    """The formula of Keras' documentation, in double precision."""
+    weights = np.array(weights, dtype=np.float64)
+    mean, square = np.zeros_like(weights), np.zeros_like(weights)
+    for step, gradient in enumerate(gradients, start=1):
+        mean = beta1 * mean + (1 - beta1) * gradient
+        square = beta2 * square + (1 - beta2) * gradient**2
+        corrected = rate * np.sqrt(1 - beta2**step) / (1 - beta1**step)
+        weights = weights - corrected * mean / (np.sqrt(square) + epsilon)
+    return weights
+
+
+@pytest.mark.parametrize("epsilon", [1e-7, 1e-2])
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_agrees_with_keras_formula(epsilon, scale):
+    generator = np.random.default_rng(0)
+    gradients = scale * generator.standard_normal((25, 3))
+    model = OneWeight([0.5, -0.2, 0.0])
+    adam = KerasAdam(model, 1e-2, 0.9, 0.999, epsilon)
+    for gradient in gradients:
+        model.weight.grad = torch.from_numpy(gradient).float()
+        adam.step()
+    expected = keras([0.5, -0.2, 0.0], gradients, epsilon=epsilon)
+    np.testing.assert_allclose(model.weight.detach().numpy(), expected, rtol=2e-5, atol=1e-7)
+
+
+def test_the_two_definitions_of_epsilon_differ_by_what_the_docs_say():
+    """With a gradient near epsilon Keras' first step is far smaller than PyTorch's."""
+    ours, torchs = OneWeight([0.0]), OneWeight([0.0])
+    adam = KerasAdam(ours, 1e-2, 0.9, 0.999, 1e-7)
+    reference = torch.optim.Adam(torchs.parameters(), lr=1e-2, eps=1e-7)
+    for model in (ours, torchs):
+        model.weight.grad = torch.tensor([1e-7])
+    adam.step(), reference.step()
+    assert torchs.weight.item() == pytest.approx(-1e-2 * 0.5, rel=1e-3)
+    # epsilon acts as epsilon / sqrt(1 - beta2): 1e-7 / (1e-7 + 31.6e-7)
+    assert ours.weight.item() == pytest.approx(-1e-2 / (1 + 1 / np.sqrt(1e-3)), rel=1e-3)
+
+
+def test_state_is_the_tensors_themselves():
+    model = OneWeight([1.0, 2.0])
+    adam = KerasAdam(model, 1e-2, 0.9, 0.999, 1e-7)
+    state = adam.state()
+    assert set(state) == {"steps", "exp_avg.weight", "exp_avg_sq.weight"}
+    model.weight.grad = torch.tensor([1.0, -1.0])
+    adam.step()
+    assert state["steps"] == 1
+    torch.testing.assert_close(state["exp_avg.weight"], torch.tensor([0.1, -0.1]))
+    torch.testing.assert_close(state["exp_avg_sq.weight"], torch.tensor([1e-3, 1e-3]))
+    adam.clear_gradients()
+    assert model.weight.grad is None
