@@ -56,6 +56,7 @@ def prepare(device: torch.device, threads: int | None = None) -> None:
     """Set determinism, precision and threads; log device, driver and memory."""
     if threads is not None:
         torch.set_num_threads(threads)
+    # Not torch.use_deterministic_algorithms: the same switch, but it loads the compiler's modules first.
     if device.type == "cuda":
         # cuBLAS is repeatable only with a fixed workspace, read when its handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -64,10 +65,10 @@ def prepare(device: torch.device, threads: int | None = None) -> None:
         torch.backends.cudnn.benchmark = False
         # PyTorch calls every max pooling non-deterministic; ours is repeatable where windows do not
         # overlap (VGG), because each input then receives one gradient. So a warning, not a stop.
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_deterministic_debug_mode("warn")
         warnings.filterwarnings("ignore", message=".*max_pool2d.*deterministic.*")
     else:
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")
     logger.info("%s", describe(device))
 
 

@@ -13,12 +13,16 @@ import torch
 from torch import Tensor, nn
 
 # A step count at which β^t is zero in any precision: PyTorch's kernel then corrects nothing, and the
-# correction goes into the learning rate, where Keras has it. Adding 1 to it in float32 changes nothing.
+# correction goes into the learning rate, where Keras has it.
 _NO_CORRECTION = 2.0**30
 
 
 class KerasAdam:
-    """Fused Adam over all parameters of a model; its state lives on the device."""
+    """Fused Adam over all parameters of a model; its state lives on the device.
+
+    Calls the kernel behind `torch.optim.Adam(fused=True)` itself: that class loads the compiler's modules,
+    a second per process, and counts steps on its own.
+    """
 
     def __init__(
         self, model: nn.Module, learning_rate: float, beta1: float, beta2: float, epsilon: float
@@ -26,40 +30,45 @@ class KerasAdam:
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         self.names = [name for name, _ in named]
         self.parameters = [p for _, p in named]
+        self.base_rate, self.beta1, self.beta2, self.epsilon = learning_rate, beta1, beta2, epsilon
         device = self.parameters[0].device
-        self.beta1, self.beta2, self.base_rate = beta1, beta2, learning_rate
         self.steps = torch.zeros((), dtype=torch.float64, device=device)
         self.rate = torch.zeros((), dtype=torch.float32, device=device)
-        self._adam = torch.optim.Adam(
-            self.parameters,
-            lr=self.rate,
-            betas=(beta1, beta2),
-            eps=epsilon,
-            fused=True,
-            capturable=device.type == "cuda",
-        )
-        for parameter in self.parameters:
-            self._adam.state[parameter] = {
-                "step": torch.tensor(_NO_CORRECTION, device=device),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
-            }
+        self.means = [torch.zeros_like(p) for p in self.parameters]
+        self.squares = [torch.zeros_like(p) for p in self.parameters]
+        uncorrected = torch.tensor(_NO_CORRECTION, device=device)
+        self._uncorrected = [uncorrected for _ in self.parameters]
 
+    @torch.no_grad()
     def step(self) -> None:
         """Update every parameter from its gradient."""
         self.steps += 1
         correction = (1 - self.beta2**self.steps).sqrt() / (1 - self.beta1**self.steps)
         self.rate.copy_(self.base_rate * correction)
-        self._adam.step()
+        torch._fused_adam_(
+            self.parameters,
+            [parameter.grad for parameter in self.parameters],
+            self.means,
+            self.squares,
+            [],
+            self._uncorrected,
+            lr=self.rate,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            weight_decay=0.0,
+            eps=self.epsilon,
+            amsgrad=False,
+            maximize=False,
+        )
 
     def clear_gradients(self) -> None:
         """Forget the gradients, so that the next backward pass writes instead of adding."""
-        self._adam.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
 
     def state(self) -> dict[str, Tensor]:
         """Moments and step count by name; the tensors themselves, not copies."""
         content = {"steps": self.steps}
-        for name, parameter in zip(self.names, self.parameters, strict=True):
-            content[f"exp_avg.{name}"] = self._adam.state[parameter]["exp_avg"]
-            content[f"exp_avg_sq.{name}"] = self._adam.state[parameter]["exp_avg_sq"]
+        content |= {f"exp_avg.{n}": t for n, t in zip(self.names, self.means, strict=True)}
+        content |= {f"exp_avg_sq.{n}": t for n, t in zip(self.names, self.squares, strict=True)}
         return content
