@@ -8,11 +8,11 @@ Outputs
 from pathlib import Path
 
 import pandas as pd
-from exvivo.quality import assess
 
 from exvivo.files import read_json, write_json
 from exvivo.log import start_script
-from exvivo.report.inputs import read_scores
+from exvivo.quality import assess
+from exvivo.responses.read import read_scores
 from exvivo.tables import CURVES, QUALITY, READOUT, RESPONSES, read_table, write_table
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from exvivo.files import read_json
 from exvivo.log import start_script
 from exvivo.readiness import READY
-from exvivo.readouts import read_readout
+from exvivo.readouts import read_readouts
 from exvivo.responses import build_responses, fit_curves, read_reference, score, scores_schema
 from exvivo.tables import CURVES, LAYOUT, RESPONSES, read_table, write_table
 
@@ -40,7 +40,7 @@ def main(
     wells, parts = read_table(layout, LAYOUT), []
     if read_json(admission)["verdict"] == READY:
         for name, plates in plates_of.items():
-            values = pd.concat([read_readout(f) for f in files if Path(f).stem == name])
+            values = read_readouts([file for file in files if Path(file).stem == name])
             log.info("%s: %d wells on %d plates", name, len(values), len(plates))
             own = wells[wells["plate"].isin(plates)]
             how = {"screen": screen, "readout_name": name, "contrast": contrasts[name]}

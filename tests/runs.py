@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -32,7 +33,11 @@ class Workflow:
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.code / "Snakefile")]
         command += ["--profile", str(self.code / "profiles" / "default"), "--cores", "2"]
         command += ["--directory", str(self.work), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.code, check=False)
+        # Before an installed exvivo: the scripts must run with the library beside them.
+        own = os.environ | {"PYTHONPATH": str(self.code / "scripts")}
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=self.code, env=own, check=False
+        )
         if check and done.returncode:
             pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done
@@ -58,3 +63,22 @@ class Workflow:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
         return target
+
+    def remember(self) -> dict[Path, tuple[bytes, int]]:
+        """Content and time of all a test may change: code, configuration, raw plates, what a scan saw."""
+        folders = (self.code, self.work / "config", self.work / "raw")
+        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        for name in ("fingerprint.tsv", "scan.json", "scan_files.json"):
+            files += self.work.glob(f"results/plates/*/{name}")
+        return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+    def put_back(self, kept: dict[Path, tuple[bytes, int]]) -> None:
+        """Undo what a test changed."""
+        for path in set(self.remember()) - set(kept):
+            if "__pycache__" not in path.parts:
+                path.unlink()
+        for path, (content, stamp) in kept.items():
+            if not path.is_file() or path.read_bytes() != content:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            os.utime(path, ns=(stamp, stamp))

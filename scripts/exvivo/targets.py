@@ -247,23 +247,27 @@ def training_wells_digest(
 def scan(sheets: Sheets, config: dict[str, Any], results: Path, *, full: bool = False) -> list[str]:
     """Bring the fingerprints of all plates of open screens up to date; return the plates that changed."""
     from exvivo.plates import get_instrument
-    from exvivo.plates.scan import scan_plate
+    from exvivo.plates.scan import scan_plates
 
-    changed = []
-    for plate in sheets.plates.values():
-        folder, out = raw_path(config, plate), results / plate.plate
-        if sheets.screens[plate.screen].status == "released":
-            continue
-        if plate.instrument == READER:
-            different = _scan_reader(folder, out)
-        else:
-            instrument = get_instrument(plate.instrument, pattern=config["imaging"]["pattern"])
-            settle = config["admission"]["settle_minutes"]
-            different = scan_plate(
-                plate.plate, folder, instrument, out, full=full, settle_minutes=settle
-            )
-        changed += [plate.plate] * different
-    return changed
+    watched = [p for p in sheets.plates.values() if sheets.screens[p.screen].status != "released"]
+    changed = [
+        plate.plate
+        for plate in watched
+        if plate.instrument == READER
+        and _scan_reader(raw_path(config, plate), results / plate.plate)
+    ]
+    pattern, settle = config["imaging"]["pattern"], config["admission"]["settle_minutes"]
+    jobs = [
+        (
+            plate.plate,
+            raw_path(config, plate),
+            get_instrument(plate.instrument, pattern=pattern),
+            results / plate.plate,
+        )
+        for plate in watched
+        if plate.instrument != READER
+    ]
+    return changed + scan_plates(jobs, full=full, settle_minutes=settle)
 
 
 def _scan_reader(file: Path, out: Path) -> bool:

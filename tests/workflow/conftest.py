@@ -1,45 +1,55 @@
-"""Runs of the real workflow on small simulated screens."""
+"""A small facility: two screens of two plates and a training plate, taken through the whole workflow once."""
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tiny_screen import layout, screen_wells, training_wells, write, write_plate
 
-CODE = ("Snakefile", "workflow", "scripts", "envs", "profiles", "resources")
+from runs import Workflow
+
+PLATES = {"T01_P1": "T01", "S01_P1": "S01", "S01_P2": "S01", "S02_P1": "S02", "S02_P2": "S02"}
+CONFIG = """\
+data_root: raw
+imaging: {input_size: 64}
+admission: {settle_minutes: 0}
+training:
+  device: cpu
+  recipes:
+    small: {phase1: {epochs: 2}, phase2: {epochs: 2}, phase3: {epochs: 1}}
+"""
+SCREEN = (
+    "{screen}\tdrug\tT01\tPT-000{screen}\tsmall\tviability_phase3,viability_phase2,mean_of_stack"
+)
 
 
-class Workflow:
-    """A copy of the workflow's code and a working directory to run it in, so that a test may edit both."""
+def make_facility(folder: Path) -> None:
+    """Write raw plates, sheets, layouts and a configuration."""
+    for plate, screen in PLATES.items():
+        wells = training_wells() if screen == "T01" else screen_wells()
+        write_plate(folder / "raw" / plate, plate, wells)
+        write(folder / f"config/layouts/{plate}.tsv", layout(wells))
+    rows = [f"{p}\t{s}\t{p}\timagexpress\tconfig/layouts/{p}.tsv" for p, s in PLATES.items()]
+    write(folder / "config/plates.tsv", "plate\tscreen\tpath\tinstrument\tlayout", *rows)
+    screens = ["screen\tkind\ttraining_screen\tsample\tnetwork\treadouts", "T01\ttraining\t\t\t\t"]
+    screens += [SCREEN.format(screen=screen) for screen in ("S01", "S02")]
+    write(folder / "config/screens.tsv", *screens)
+    write(folder / "config/config.yaml", CONFIG)
 
-    def __init__(self, repository: Path, folder: Path):
-        self.code, self.work = folder / "code", folder / "work"
-        self.code.mkdir(parents=True)
-        for name in CODE:
-            source, target = repository / name, self.code / name
-            ignore = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, target, ignore=ignore) if source.is_dir() else shutil.copy2(source, target)
 
-    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run snakemake on the working directory; fail with its output unless it succeeds or `check` is off."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.code / "Snakefile")]
-        command += ["--directory", str(self.work), "--profile", str(self.code / "profiles/default")]
-        command += ["--cores", "2", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.code)
-        if check and done.returncode:
-            pytest.fail(f"snakemake {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-        return done
+@pytest.fixture(scope="session")
+def finished(repository, tmp_path_factory):
+    """The facility after one night. Read only: tests that change something take `facility`."""
+    run = Workflow(repository, tmp_path_factory.mktemp("facility"))
+    make_facility(run.work)
+    run.log = run.snakemake()
+    return run
 
-    def planned(self, *arguments: str) -> dict[str, int]:
-        """Jobs that a run would have now: rule → number, without the target rule."""
-        done = self.snakemake("--dry-run", "--quiet", "host", *arguments)
-        table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", done.stdout + done.stderr + "\n\n", re.S)
-        rows = [line.split() for line in table.group(1).splitlines()] if table else []
-        return {name: int(count) for name, count in rows if name not in ("all", "total")}
 
-    def result(self, path: str) -> Path:
-        return self.work / "results" / path
+@pytest.fixture
+def facility(finished):
+    """The finished facility; what the test writes, removes or touches is put back after it."""
+    kept = finished.remember()
+    yield finished
+    finished.put_back(kept)
