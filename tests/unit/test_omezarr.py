@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
 from ome_zarr_models.v05.hcs import HCS
+from zarr.codecs import BloscCodec
 
 from exvivo.omezarr import Histogram, PlateWriter, reduce_area
 from projection_made import noise
@@ -82,6 +85,54 @@ def test_pixels_and_levels(tmp_path):
     assert levels[1].shape == (2, 75, 275)
     assert levels[2].shape == (2, 19, 69)
     assert "3" not in group["B/02/3"]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("shape", [(2, 512, 1024), (2, 700, 1300), (1, 40, 50)])
+def test_arrays_are_what_zarr_itself_would_write(tmp_path, shape, dtype):
+    """The same metadata, entry by entry, and the same chunks as zarr's own writer."""
+    image = noise(shape, dtype=dtype)
+    PlateWriter(tmp_path / "ours", "P1", ("MIP", "MID")).write_field("B02", 1, image)
+    ours = tmp_path / "ours/B/02/1/0"
+    chunk = (1, min(512, shape[1]), min(512, shape[2]))
+    zarr.create_array(
+        str(tmp_path / "zarr"),
+        data=image,
+        chunks=chunk,
+        shards=tuple(-(-n // c) * c for n, c in zip(shape, chunk, strict=True)),
+        filters=None,
+        compressors=BloscCodec(
+            cname="lz4", clevel=1, shuffle="bitshuffle", typesize=image.itemsize
+        ),
+        dimension_names=("c", "y", "x"),
+        chunk_key_encoding={"name": "default", "separator": "."},
+    )
+    theirs = json.loads((tmp_path / "zarr/zarr.json").read_text())
+    assert json.loads((ours / "zarr.json").read_text()) == theirs
+    assert chunks_of(ours / "c.0.0.0", image, chunk) == chunks_of(
+        tmp_path / "zarr/c.0.0.0", image, chunk
+    )
+    read = zarr.open_array(ours, mode="r")
+    assert np.array_equal(read[:], image)
+    assert np.array_equal(read[-1:, 3:5, -9:], image[-1:, 3:5, -9:])
+
+
+def chunks_of(shard: Path, image: np.ndarray, chunk: tuple[int, ...]) -> list[bytes]:
+    """The chunks of a shard in the order of its index."""
+    content = shard.read_bytes()
+    number = int(np.prod([-(-n // c) for n, c in zip(image.shape, chunk, strict=True)]))
+    index = np.frombuffer(content[-16 * number - 4 : -4], "<u8").reshape(-1, 2)
+    return [content[start : start + length] for start, length in index.tolist()]
+
+
+def test_a_damaged_shard_index_is_noticed(tmp_path):
+    PlateWriter(tmp_path / "x", "P1", ("MIP", "MID")).write_field("B02", 1, noise((2, 600, 600)))
+    shard = tmp_path / "x/B/02/1/0/c.0.0.0"
+    content = bytearray(shard.read_bytes())
+    content[-20] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(ValueError, match="checksum"):
+        zarr.open_array(tmp_path / "x/B/02/1/0", mode="r")[:]
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
