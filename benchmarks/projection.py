@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import resource
@@ -137,8 +138,8 @@ def measure_codecs(rounds: int = 3) -> list[Row]:
     return rows
 
 
-def peak_memory(methods: Methods) -> float:
-    """Peak memory of project_plate in a process of its own, in MB."""
+def run_plate(methods: Methods) -> tuple[float, float, int]:
+    """Run project_plate in a process of its own: seconds, peak memory in MB, files and folders written."""
     code = (
         "import json, resource, sys; sys.path.insert(0, sys.argv[1])\n"
         "from exvivo.projection import project_plate\n"
@@ -147,15 +148,26 @@ def peak_memory(methods: Methods) -> float:
     )
     with tempfile.TemporaryDirectory(dir=methods.folder.parent) as out:
         arguments = plate_arguments(methods.folder, methods.stacks, Path(out), methods.threads)
-        command = [
-            sys.executable,
-            "-c",
-            code,
-            str(HERE.parent / "scripts"),
-            json.dumps(arguments, default=str),
-        ]
+        text = json.dumps(arguments, default=str)
+        command = [sys.executable, "-c", code, str(HERE.parent / "scripts"), text]
+        start = time.perf_counter()
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return int(done.stdout) * 1024 / 1e6
+        seconds = time.perf_counter() - start
+        return seconds, int(done.stdout) * 1024 / 1e6, sum(1 for _ in Path(out).rglob("*"))
+
+
+def measure_growth(plain: Methods, largest: int, planes: int, side: int) -> list[Row]:
+    """A plate of more and more wells, each run cold and in a process of its own."""
+    folder = plain.folder.parent / "growth"
+    stacks, rows, count = generate(folder, largest, planes, side), [], largest
+    while count:
+        part = Methods(folder, stacks[:count], plain.threads)
+        drop_cache(part.flat)
+        seconds, peak, files = run_plate(part)
+        label = f"{count} wells: peak {peak:.0f} MB, {files} files and folders"
+        rows.insert(0, Row("growth, cold, start-up included", label, part.megabytes, [seconds]))
+        count //= 4
+    return rows
 
 
 @contextmanager
@@ -185,10 +197,18 @@ def section_table(rows: list[Row]) -> list[str]:
     """Markdown table of one section, with ratios to the reference methods that it has."""
     reference = {row.method: row.best for row in rows}
     ratios = [(name, head, form) for name, head, form in RATIOS if name in reference]
-    heads = ["method", "MB/s (fastest round)", "median", "cores used", *(r[1] for r in ratios)]
+    heads = [
+        "method",
+        "s (fastest round)",
+        "MB/s",
+        "median MB/s",
+        "cores used",
+        *(r[1] for r in ratios),
+    ]
     table = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in rows:
-        cells = [row.method, f"{row.best:.0f}", f"{row.median:.0f}", f"{row.cores:.1f}"]
+        cells = [row.method, f"{min(row.seconds):.2f}", f"{row.best:.0f}", f"{row.median:.0f}"]
+        cells.append("" if math.isnan(row.cores) else f"{row.cores:.1f}")
         cells += [form.format(row.best / reference[name]) for name, _, form in ratios]
         table.append("| " + " | ".join(cells) + " |")
     return table
@@ -202,6 +222,9 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=2048)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--growth", type=int, default=0, help="wells of the largest plate of a series"
+    )
     parser.add_argument(
         "--folder", help="where to put the made-up plate (default: the temporary folder)"
     )
@@ -223,7 +246,9 @@ def main() -> None:
         dropped = drop_cache(plain.flat)
         rows = measure("uncompressed, cold", plain, names, asked.rounds, cold=True)
         rows += measure("uncompressed, warm", plain, names, asked.rounds, cold=False)
-        peak = peak_memory(plain)
+        _, peak, _ = run_plate(plain)
+        if asked.growth:
+            rows += measure_growth(plain, asked.growth, asked.planes, asked.side)
         for name in ("lzw", "zlib"):
             stacks = generate(folder / name, 4, 6, asked.side, compression=name, predictor=True)
             packed = Methods(folder / name, stacks, asked.threads)
