@@ -2,7 +2,7 @@
 
 Written image by image in memory that does not grow with their number, read back whole: a 384-well plate
 with one field is 120 MB. Sharded, so that a plate is a handful of files and a single image can still be read
-alone. Uncompressed: it is a fiftieth of what images.zarr takes. The fill value is NaN, so that a lost file
+alone. Uncompressed: it is about a twentieth of what images.zarr takes. The fill value is NaN, so that a lost file
 can never be read as zeros.
 """
 
