@@ -128,20 +128,32 @@ def test_normalisation_stays_frozen_in_training_mode():
     assert all(torch.equal(before[name], tensor) for name, tensor in norm.state_dict().items())
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_folded_normalisation_equals_the_two_layers_with_its_gradients(stride):
+@pytest.mark.parametrize("size", [2, 12])  # 2²: fewer pixels than weights, normalised afterwards
+@pytest.mark.parametrize(
+    ("kernel", "stride", "groups"), [(5, 1, 2), (5, 2, 2), (1, 1, 1), (3, 2, 1), (1, 2, 1)]
+)
+def test_folded_normalisation_equals_the_two_layers_with_its_gradients(
+    size, kernel, stride, groups
+):
     torch.manual_seed(0)
-    conv, norm = SameConv2d(4, 8, 5, stride, groups=2, bias=False), _trained_norm(8)
-    images = torch.randn(2, 4, 12, 12)
+    conv, norm = SameConv2d(4, 8, kernel, stride, groups=groups, bias=False), _trained_norm(8)
+    images = torch.randn(2, 4, size, size).requires_grad_()
     found = []
     for folded in (True, False):
         norm.folded = folded
-        conv.zero_grad(), norm.zero_grad()
+        conv.weight.grad = norm.weight.grad = norm.bias.grad = images.grad = None
         output = conv_norm(conv, norm, images)
         output.square().sum().backward()
-        found.append([output, conv.weight.grad, norm.weight.grad, norm.bias.grad])
+        found.append([output, conv.weight.grad, norm.weight.grad, norm.bias.grad, images.grad])
     for fast, plain in zip(*found, strict=True):
         torch.testing.assert_close(fast, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_pointwise_convolution_keeps_the_channels_last_layout():
+    conv, norm = SameConv2d(4, 8, 1, bias=False), _trained_norm(8)
+    images = torch.rand(2, 4, 6, 6).contiguous(memory_format=torch.channels_last)
+    output = conv_norm(conv, norm, images)
+    assert output.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_same_padding_is_tensorflows():

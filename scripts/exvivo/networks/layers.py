@@ -48,6 +48,10 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 def conv_same(conv: nn.Conv2d, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Convolve with `weight` and `bias` in place of the layer's own, padded as the layer pads."""
+    if conv.kernel_size == (1, 1) and conv.stride == (1, 1) and input.device.type == "cpu":
+        # On channels-last maps a 1×1 convolution is one matrix product, without the copies that
+        # PyTorch's convolution makes of a single image on a CPU.
+        return F.linear(input.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
     if not isinstance(conv, SameConv2d):
         return F.conv2d(input, weight, bias, conv.stride, conv.padding, groups=conv.groups)
     rows = same_padding(input.shape[-2], conv.kernel_size[0], conv.stride[0])
@@ -60,13 +64,17 @@ def conv_same(conv: nn.Conv2d, input: Tensor, weight: Tensor, bias: Tensor | Non
 
 
 def conv_norm(conv: nn.Conv2d, norm: FrozenBatchNorm2d, input: Tensor) -> Tensor:
-    """`norm(conv(input))` with the normalisation folded into the convolution.
+    """`norm(conv(input))`, the normalisation folded into the convolution where that is less work.
 
-    Equal up to rounding, and gradients still reach weight, scale and shift; saves one pass over the
-    activations forward and two backward, which is much of the time of a batch-1 step.
+    Equal up to rounding, and gradients still reach weight, scale and shift. Folding saves passes over the
+    activations forward and backward and costs passes over the weights, so it is done where a channel has more
+    output pixels than weights: in the early layers of a batch-1 step.
     """
     if not norm.folded:
         return norm(conv(input))
+    pixels = input.shape[0] * input.shape[-2] * input.shape[-1] // (conv.stride[0] * conv.stride[1])
+    if pixels < conv.weight[0].numel():
+        return norm(conv_same(conv, input, conv.weight, None))
     scale, shift = norm.scale_and_shift()
     return conv_same(conv, input, conv.weight * scale[:, None, None, None], shift)
 
