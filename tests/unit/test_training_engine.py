@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from exvivo.networks import build, preprocessing, recipe
 from exvivo.training.engine import Engine, TrainingSet, forward
@@ -116,6 +117,43 @@ def test_a_step_touches_only_what_its_state_names():
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert addresses == {name: tensor.data_ptr() for name, tensor in again.items()}
     assert again["cursor"].item() == 1
+
+
+class HostWork(TorchDispatchMode):
+    """Notes operations that copy from the host or wait for the device: a CUDA graph forbids both."""
+
+    forbidden = (
+        "lift_fresh",
+        "_local_scalar_dense",
+        "_to_copy",
+        "nonzero",
+        "masked_select",
+        "unique",
+    )
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        name = function.overloadpacket.__name__
+        # a change of type on the device is no copy from the host
+        if name in self.forbidden and not (name == "_to_copy" and "device" not in (keywords or {})):
+            self.found.append(name)
+        return function(*arguments, **(keywords or {}))
+
+
+@pytest.mark.parametrize("augmentation", ["clean", "legacy"])
+@pytest.mark.parametrize("network", ["small", "efficientnet_lite0", "resnet50"])
+def test_a_step_does_nothing_that_a_cuda_graph_forbids(network, augmentation):
+    engine, _ = both(network, training_set(2, 32), batch_size=1, augmentation=augmentation)
+    engine._load_tables(1)
+    with HostWork() as watch:
+        engine._step()
+    assert watch.found == []
+    with HostWork() as watch:  # and the watch sees such work
+        torch.tensor([1.0]).item()
+    assert watch.found == ["lift_fresh", "_local_scalar_dense"]
 
 
 def test_tables_stay_at_their_addresses_between_epochs():

@@ -107,14 +107,18 @@ def warp(images: Tensor, maps: Tensor) -> Tensor:
 def normalise(images: Tensor, rule: Preprocessing, factors: Tensor | None = None) -> Tensor:
     """Images (n, 2, h, w) in [0, 1] as the network's input (n, 3, h, w): channels MIP, MID, MIP.
 
-    `factors` (n,) multiply the image before offset and normalisation (clean brightness).
+    `factors` (n,) multiply the image before offset and normalisation (clean brightness). Constants enter as
+    numbers, not as tensors: a tensor made here would be a copy from the host, which a CUDA graph forbids.
     """
-    mean, std = images.new_tensor(rule.mean), images.new_tensor(rule.std)
-    gain = (rule.gain / std)[:, None, None]
     if factors is not None:
-        gain = gain * factors[:, None, None, None]
-    shift = ((rule.offset - mean) / std)[:, None, None]
-    return images[:, CHANNELS] * gain + shift
+        images = images * factors[:, None, None, None]
+    return torch.stack(
+        [
+            images[:, channel] * (rule.gain / std) + (rule.offset - mean) / std
+            for channel, mean, std in zip(CHANNELS, rule.mean, rule.std, strict=True)
+        ],
+        dim=1,
+    )
 
 
 def augment_clean(images: Tensor, maps: Tensor, factors: Tensor, rule: Preprocessing) -> Tensor:
@@ -145,8 +149,8 @@ def augment_legacy(images: Tensor, maps: Tensor, factors: Tensor, rule: Preproce
     mean, std = STYLES["caffe"]
     caffe = Preprocessing("caffe", mean, std, rule.offset, rule.gain)
     warped = warp(normalise(images.double(), caffe), maps.double()).float()
-    bytes_ = brightness_8bit(warped, factors.float())
-    return bytes_ / (255 * bytes_.new_tensor(rule.std))[:, None, None]
+    levels = brightness_8bit(warped, factors.float())
+    return torch.stack([levels[:, i] / (255 * std) for i, std in enumerate(rule.std)], dim=1)
 
 
 def brightness_8bit(images: Tensor, factors: Tensor) -> Tensor:

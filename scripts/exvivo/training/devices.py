@@ -57,6 +57,8 @@ def prepare(device: torch.device, threads: int | None = None) -> None:
     if threads is not None:
         torch.set_num_threads(threads)
     # Not torch.use_deterministic_algorithms: the same switch, but it loads the compiler's modules first.
+    # Every new tensor would else be filled first; ours are written before they are read.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     if device.type == "cuda":
         # cuBLAS is repeatable only with a fixed workspace, read when its handle is made.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
