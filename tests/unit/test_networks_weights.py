@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from exvivo.errors import WeightsError
 from exvivo.networks import NETWORKS, build
 from exvivo.networks.efficientnet import EfficientNetLite0
-from exvivo.networks.metadata import unpack
 from exvivo.networks.preprocessing import STYLES, WEIGHT_STYLES
+from exvivo.networks.tensorfiles import unpack
 from exvivo.networks.weights import (
     WeightsEntry,
     fetch_weights,

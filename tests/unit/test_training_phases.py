@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 from exvivo.errors import DeviceError, StoreError, TrainingError
 from exvivo.files import digest_file
 from exvivo.networks import recipe
-from exvivo.networks.metadata import pack
+from exvivo.networks.tensorfiles import save_tensors
 from exvivo.networks.weights import write_imagenet
 from exvivo.training.crossfit import assign_folds, crossfit
 from exvivo.training.data import controls_data
@@ -125,6 +126,9 @@ def test_sidecar_says_how_the_model_came_about(trained):
     assert sidecar["epoch"] == sidecar["recipe"]["epochs"]
     assert sidecar["torch"] == torch.__version__
     assert sidecar["device"].startswith("device cpu")
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (folder / "phase2.safetensors").stat().st_mode & 0o777 == 0o666 & ~umask
     for key in ("run", "code", "data"):
         assert len(sidecar[key]) == 64
 
@@ -282,7 +286,7 @@ def test_damaged_foreign_and_start_files_are_no_models(trained, tmp_path):
     (tmp_path / "half.safetensors").write_bytes(whole[: len(whole) // 2])
     save_file({"w": torch.zeros(2)}, tmp_path / "foreign.safetensors")
     metadata = {"format": "exvivo model 1", "network": "small", "phase": "2", "preprocessing": "{}"}
-    save_file({"w": torch.zeros(2)}, tmp_path / "others.safetensors", pack(metadata))
+    save_tensors(tmp_path / "others.safetensors", {"w": torch.zeros(2)}, metadata)
     for name, message in [
         ("half", "cannot read this model"),
         ("foreign", "not a model of this version"),

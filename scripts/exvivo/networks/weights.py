@@ -17,12 +17,12 @@ from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from exvivo.errors import WeightsError
 from exvivo.files import digest_file, replacing
-from exvivo.networks.metadata import pack
+from exvivo.networks.tensorfiles import save_tensors
 
 FORMAT = "exvivo imagenet 1"
 MANIFEST = Path(__file__).resolve().parents[3] / "resources" / "weights.yaml"
@@ -211,8 +211,7 @@ def write_imagenet(
         tensors, digest = _pretrained(entry, configured, Path(out))
         metadata |= {"file": entry.file, "source": entry.source, "licence": entry.licence}
         metadata |= {"sha256": digest, "preprocessing": entry.preprocessing}
-    with replacing(out) as partial:
-        save_file(tensors, partial, metadata=pack(metadata))
+    save_tensors(out, tensors, metadata)
     return metadata
 
 

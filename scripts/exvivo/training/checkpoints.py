@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from exvivo.files import digest_file, read_json, replacing, write_json
+from exvivo.files import digest_file, read_json, write_json
+from exvivo.networks.tensorfiles import save_tensors
 
 logger = logging.getLogger(__name__)
+FORMAT = "exvivo checkpoint 1"
 _KEPT = 2
 
 
@@ -61,8 +63,7 @@ class CheckpointFolder:
         if self.folder is None:
             return
         path = self.folder / f"epoch{checkpoint.epoch:06d}.safetensors"
-        with replacing(path) as partial:
-            save_file({k: t.contiguous() for k, t in checkpoint.tensors.items()}, partial)
+        save_tensors(path, checkpoint.tensors, {"format": FORMAT})
         content = {
             "run": self.run,
             "epoch": checkpoint.epoch,

@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from exvivo.errors import StoreError, TrainingError
 from exvivo.files import digest_file, replacing, write_json
 from exvivo.networks import Preprocessing, build
-from exvivo.networks.metadata import pack, unpack
+from exvivo.networks.tensorfiles import save_tensors, unpack
 from exvivo.networks.weights import FORMAT as IMAGENET_FORMAT
 
 FORMAT = "exvivo model 1"
@@ -62,7 +62,7 @@ def save_model(
         "preprocessing": json.dumps(model.preprocessing.to_json()),
         "input_size": json.dumps(model.input_size),
     }
-    weights = {k: t.detach().cpu().contiguous() for k, t in model.module.state_dict().items()}
+    weights = {k: t.detach().cpu() for k, t in model.module.state_dict().items()}
     _write(path, weights, metadata, sidecar, history)
 
 
@@ -148,8 +148,7 @@ def _write(
 ) -> None:
     path = Path(path)
     sidecar_path(path).unlink(missing_ok=True)  # the sidecar says that the rest is whole
-    with replacing(path) as partial:
-        save_file(weights, partial, metadata=pack(metadata))
+    save_tensors(path, weights, metadata)
     with (
         replacing(history_path(path)) as partial,
         partial.open("w", encoding="utf-8", newline="") as handle,
