@@ -2,7 +2,7 @@
 
 A curve is a five-parameter logistic in viability over x = log10 of the dose in nM,
 v(x) = top - (top - bottom) / [1 + 10^(slope (x_mid - x))]^asymmetry, which is one minus the inhibition curve
-of the scoring (specs in docs/simulator.md). True scores come from the scoring's own formula for DSS_asym.
+of the scoring. True scores come from the scoring's own formula for DSS_asym.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ class Curve:
 
     def inhibition_parameters(self) -> NDArray[np.float64]:
         """Return (bottom, top, x_mid, slope, asymmetry) of the inhibition curve, as the scoring has it."""
-        return np.array(
-            [1.0 - self.top, 1.0 - self.bottom, self.x_mid, self.slope, self.asymmetry]
-        )
+        return np.array([1.0 - self.top, 1.0 - self.bottom, self.x_mid, self.slope, self.asymmetry])
 
 
 @dataclass(frozen=True)
@@ -135,8 +133,8 @@ PANEL: tuple[Drug, ...] = (
 )
 
 
-def panel(seed: int, count: int = len(PANEL)) -> list[Drug]:
-    """Return `count` drugs as the sample of `seed` responds to them.
+def panel(seed: int, count: int = len(PANEL), sample: int = 0) -> list[Drug]:
+    """Return `count` drugs as the sample number `sample` of `seed` responds to them.
 
     Samples differ a little in potency and in the viability that is left; drugs without effect stay so.
     With fewer drugs than the panel has, they are taken evenly from it; with more, the panel repeats with
@@ -146,7 +144,7 @@ def panel(seed: int, count: int = len(PANEL)) -> list[Drug]:
         chosen = [PANEL[i * len(PANEL) // count] for i in range(count)]
     else:
         chosen = [_renamed(PANEL[i % len(PANEL)], i // len(PANEL)) for i in range(count)]
-    rng = stream(seed, Purpose.DRUGS)
+    rng = stream(seed, Purpose.DRUGS, "", *([sample] if sample else []))
     return [_of_sample(drug, rng) for drug in chosen]
 
 

@@ -1,6 +1,6 @@
 """Plates as an ImageXpress writes them: folders, file names, .HTD files, uncompressed 16-bit TIFF.
 
-Two arrangements are known (specs: faim-ipa's sample plates and a real export): the raw `database`,
+Two arrangements are known (from faim-ipa's sample plates and a real export): the raw `database`,
 `<plate>/<date>/<id>/ZStep_<z>/<name>_<well>_s<site>_w<wave><GUID>.tif`, and an `export`,
 `<plate>/TimePoint_1/ZStep_<z>/<name>_<well>_s<site>_w<wave>.TIF`. `ZStep_0` holds the instrument's own
 maximum projection. GUIDs and times follow from the seed, so that equal calls write equal files.
@@ -19,7 +19,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from exvivo.errors import ExvivoError
+from exvivo.errors import ExvivoError, PlateError
 from exvivo.sheets.names import well_name
 from exvivo.simulate.parameters import Imaging
 from exvivo.simulate.randomness import Purpose, guid, stream
@@ -79,7 +79,8 @@ class PlateWriter:
         return folder / f"{stem}{guid(self.seed, f'{stem}/{plane}')}.tif"
 
     def prepare(self) -> None:
-        """Make the folders and write the .HTD files."""
+        """Make the folders and write the .HTD files; `PlateError` if images of another plate lie there."""
+        self._check_folder()
         text = self._htd()
         folders = [self.root()]
         if self.imaging.planes > 1:
@@ -123,6 +124,28 @@ class PlateWriter:
         for folder, _, files in os.walk(self.folder, topdown=False):
             for path in [*(Path(folder) / name for name in files), Path(folder)]:
                 os.utime(path, (time, time))
+
+    def _check_folder(self) -> None:
+        there = [path for path in self.folder.rglob("*") if path.suffix.lower() == ".tif"]
+        if not there:
+            return
+        first = -1 if self.imaging.projection and self.imaging.planes > 1 else 0
+        own = {
+            self.path(*place, site, wave, plane)
+            for place in self.wells
+            for site in range(self.imaging.sites)
+            for wave in range(self.imaging.waves)
+            for plane in range(first, self.imaging.planes)
+        }
+        strange = sorted(set(there) - own)
+        if strange:
+            raise PlateError(
+                "the folder holds images of another simulation",
+                expected="an empty folder, or this very plate",
+                found=f"{len(strange)} other images, such as {strange[0].name}",
+                where=self.folder.name,
+                hint="remove the folder or choose another one",
+            )
 
     def _htd(self) -> str:
         taken = set(self.wells)

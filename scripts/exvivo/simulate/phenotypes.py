@@ -34,22 +34,52 @@ class Phenotype:
 PHENOTYPES: dict[str, Phenotype] = {
     # staurosporine: condensed and fragmented nuclei, the spheroid falls apart, a part is washed away
     "control": Phenotype(
-        apoptotic=0.48, necrotic=0.12, detached=0.25, missing=0.15, loosening=1.0, contraction=0.15, stain=0.9
+        apoptotic=0.48,
+        necrotic=0.12,
+        detached=0.25,
+        missing=0.15,
+        loosening=1.0,
+        contraction=0.15,
+        stain=0.9,
     ),
     # the same picture with more dye in the dead nuclei: as much light as in a healthy well, or more
     "apoptotic": Phenotype(
-        apoptotic=0.62, necrotic=0.06, detached=0.2, missing=0.12, loosening=0.5, contraction=0.35, stain=1.15
+        apoptotic=0.62,
+        necrotic=0.06,
+        detached=0.2,
+        missing=0.12,
+        loosening=0.5,
+        contraction=0.35,
+        stain=1.15,
     ),
     # lysis: faint swollen ghosts, fewer condensed nuclei
     "necrotic": Phenotype(
-        apoptotic=0.4, necrotic=0.28, detached=0.18, missing=0.14, loosening=2.0, contraction=0.05, stain=1.0
+        apoptotic=0.4,
+        necrotic=0.28,
+        detached=0.18,
+        missing=0.14,
+        loosening=2.0,
+        contraction=0.05,
+        stain=1.0,
     ),
     # loss of adhesion, then death: scattered cells, in the end an almost empty well
     "detaching": Phenotype(
-        apoptotic=0.4, necrotic=0.06, detached=0.42, missing=0.12, loosening=4.0, contraction=0.0, stain=1.0
+        apoptotic=0.4,
+        necrotic=0.06,
+        detached=0.42,
+        missing=0.12,
+        loosening=4.0,
+        contraction=0.0,
+        stain=1.0,
     ),
     # arrest: fewer and larger nuclei, some apoptosis
     "cytostatic": Phenotype(
-        apoptotic=0.46, necrotic=0.06, detached=0.15, missing=0.33, loosening=0.5, contraction=0.30, growth=0.06
+        apoptotic=0.46,
+        necrotic=0.06,
+        detached=0.15,
+        missing=0.33,
+        loosening=0.5,
+        contraction=0.30,
+        growth=0.06,
     ),
 }

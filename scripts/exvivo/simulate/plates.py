@@ -52,7 +52,11 @@ class PlateJob:
 
 
 def write_plates(jobs: Sequence[PlateJob], workers: int = 2) -> None:
-    """Write plates, wells in parallel over `workers` processes; the files do not depend on their number."""
+    """Write plates, wells in parallel over `workers` processes; the files do not depend on their number.
+
+    A plate that is there already is completed or written again. Raises `PlateError` where its folder holds
+    images of another simulation, which would be taken for further images of this plate.
+    """
     for job in jobs:
         job.writer().prepare()
     chunks = [(job, places) for job in jobs for places in _chunks(list(job.design.wells), 12)]

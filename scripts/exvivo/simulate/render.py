@@ -140,9 +140,7 @@ def well_stain(
     x, y = place.centred()
     side = 1.0 + scene.stain.gradient * (np.cos(turn) * x + np.sin(turn) * y) / np.sqrt(2.0)
     edge = 1.0 - scene.stain.edge * place.outer()
-    return float(
-        np.exp(rng.normal(0.0, scene.stain.well_cv)) * side * edge * (1.0 - state.quench)
-    )
+    return float(np.exp(rng.normal(0.0, scene.stain.well_cv)) * side * edge * (1.0 - state.quench))
 
 
 def image_bodies(
