@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from exvivo.errors import TrainingError
-from exvivo.training.data import controls_data, exchange_data
+from exvivo.training.data import controls_data
+from exvivo.training.exchange import exchange_data
 
 # The controls of the published screens: the same wells on each of three plates (specification, section 3).
 NEGATIVE = ["D05", "N07", "I08", "B09", "C12", "O13", "E15", "L17", "H19", "C20"]

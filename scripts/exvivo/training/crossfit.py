@@ -18,7 +18,8 @@ import torch
 from exvivo.errors import TrainingError
 from exvivo.files import digest_bytes, read_json, write_json
 from exvivo.networks import Recipe
-from exvivo.training.data import NEGATIVE, POSITIVE, by_column, controls_data
+from exvivo.training.checks import NEGATIVE, POSITIVE
+from exvivo.training.data import by_column, controls_data
 from exvivo.training.devices import prepare, resolve_device
 from exvivo.training.inference import predict
 from exvivo.training.phases import Run, fit

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from exvivo.errors import TrainingError
 from exvivo.files import digest_bytes
+from exvivo.training.checks import NEGATIVE, POSITIVE, check_images
 
-NEGATIVE, POSITIVE = 1, 0  # class of a control = index of its output
-_CONTROL_TARGETS = {NEGATIVE: (0.2, 0.8), POSITIVE: (0.8, 0.2)}  # phase III, smoothed by hand
 # Phase I holds out 10 of 98 wells of a class: never more than one well in nine on smaller plates (ours).
 _HELD_OUT_SHARE = 9
 
@@ -100,114 +99,46 @@ def controls_data(
         TrainingError: a class is missing, or images are not finite numbers of the right shape.
 
     """
-    _check(images, labels, plates, wells)
-    groups: dict[tuple[str, int], list[str]] = defaultdict(list)
-    for plate, label, well in sorted(set(zip(plates, labels, wells, strict=True))):
-        groups[plate, label].append(well)
-    n_plates = len({plate for plate, _ in groups})
-    held_out = set()
-    for (plate, _), members in groups.items():
-        members.sort(key=by_row if phase == 1 else by_column)
-        count = _held_out_count(len(members), n_plates, total, per_class)
-        held_out |= {(plate, well) for well in members[:count]}
+    check_images(images, labels, plates, wells)
+    held_out = _held_out(phase, labels, plates, wells, total, per_class)
     rows = np.arange(len(labels))
     validates = np.array([pair in held_out for pair in zip(plates, wells, strict=True)], dtype=bool)
     classes = np.asarray(labels, dtype=np.int64)
-    one_hot = np.eye(2)[classes]
     train, validation = rows[~validates], rows[validates]
-    for label, name in ((NEGATIVE, "negative"), (POSITIVE, "positive")):
-        if not (classes[train] == label).any():
-            raise TrainingError(
-                f"no {name} controls to train on",
-                expected="imaged wells of both controls of the contrast",
-                found=f"{int((classes == label).sum())} {name} control images",
-                where=f"phase {phase}",
-                hint="check the layout's roles and which wells admission left out",
-            )
+    _check_classes(phase, classes, train)
+    one_hot = np.eye(2)[classes]
     return PhaseData(
-        phase,
-        images,
-        train,
-        one_hot[train],
-        validation,
-        one_hot[validation],
-        train[classes[train] == NEGATIVE],
-        tuple(plates),
-        tuple(wells),
+        phase=phase,
+        images=images,
+        train=train,
+        train_targets=one_hot[train],
+        validation=validation,
+        validation_targets=one_hot[validation],
+        negative=train[classes[train] == NEGATIVE],
+        plates=tuple(plates),
+        wells=tuple(wells),
     )
 
 
-def exchange_data(
-    images: np.ndarray,
-    labels: Sequence[int | None],
-    duplicates: Sequence[Hashable | None],
-    viability: np.ndarray,
+def _held_out(
+    phase: int,
+    labels: Sequence[int],
     plates: Sequence[str],
     wells: Sequence[str],
-) -> PhaseData:
-    """Data of phase III: each drug well takes the phase-II viability of its duplicates as its label.
-
-    With k replicates of a treatment at a concentration each well appears k - 1 times, once per other
-    replicate. Targets are (1 - v, v) with v rounded to three decimals; controls are smoothed by hand to
-    0.2 and 0.8; nothing is held out (specification, section 8).
-
-    Args:
-        images: (n, 2, S, S) float32 in [0, 1], one row per field.
-        labels: 1 negative control, 0 positive control, None for other wells.
-        duplicates: for drug wells a key equal among replicates, such as (treatment, concentration, addon);
-            None for wells that do not take part.
-        viability: (n,) phase-II viability of each row; a well's value is the mean over its fields.
-        plates: of each row.
-        wells: of each row.
-
-    Raises:
-        TrainingError: no drug well has a duplicate (the phase is then to be skipped), or bad images.
-
-    """
-    used = [i for i, label in enumerate(labels) if label is not None or duplicates[i] is not None]
-    _check(images, [labels[i] for i in used if labels[i] is not None], plates, wells, len(labels))
-    values = _well_means(viability, plates, wells)
-    partners: dict[Hashable, set[tuple[str, str]]] = defaultdict(set)
-    for i in used:
-        if labels[i] is None:
-            partners[duplicates[i]].add((plates[i], wells[i]))
-    rows, targets, left_out = [], [], {}
-    for i in used:
-        if labels[i] is not None:
-            rows.append(i)
-            targets.append(_CONTROL_TARGETS[labels[i]])
-            continue
-        here = (plates[i], wells[i])
-        others = sorted(partners[duplicates[i]] - {here})
-        if not others:
-            left_out[here] = "no duplicate of this treatment and concentration"
-        for other in others:
-            value = np.rint(1000 * values[other]) / 1000
-            rows.append(i)
-            targets.append((1 - value, value))
-    train = np.array(rows, dtype=np.int64)
-    if all(labels[i] is not None for i in rows):
-        raise TrainingError(
-            "no drug well has a duplicate, so there are no labels to exchange",
-            expected="at least two replicates of a treatment at a concentration",
-            found="one of each",
-            where="phase III",
-            hint="use viability_phase2 for this screen",
-        )
-    negative = np.array([i for i in rows if labels[i] == NEGATIVE], dtype=np.int64)
-    nothing = np.zeros(0, dtype=np.int64)
-    return PhaseData(
-        3,
-        images,
-        train,
-        np.array(targets, dtype=np.float64).reshape(-1, 2),
-        nothing,
-        np.zeros((0, 2)),
-        negative,
-        tuple(plates),
-        tuple(wells),
-        tuple((*pair, reason) for pair, reason in sorted(left_out.items())),
-    )
+    total: int,
+    per_class: int,
+) -> set[tuple[str, str]]:
+    """Plate and well of what is held out: the first per plate and class in the phase's order."""
+    groups: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for plate, label, well in set(zip(plates, labels, wells, strict=True)):
+        groups[plate, label].append(well)
+    n_plates = len({plate for plate, _ in groups})
+    found = set()
+    for (plate, _), members in groups.items():
+        members.sort(key=by_row if phase == 1 else by_column)
+        count = _held_out_count(len(members), n_plates, total, per_class)
+        found |= {(plate, well) for well in members[:count]}
+    return found
 
 
 def _held_out_count(members: int, n_plates: int, total: int, per_class: int) -> int:
@@ -217,62 +148,16 @@ def _held_out_count(members: int, n_plates: int, total: int, per_class: int) -> 
     return min(per_class, members - 1)
 
 
-def _well_means(
-    viability: np.ndarray, plates: Sequence[str], wells: Sequence[str]
-) -> dict[tuple[str, str], float]:
-    values: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for plate, well, value in zip(plates, wells, np.asarray(viability), strict=True):
-        values[plate, well].append(float(value))
-    means = {pair: float(np.mean(list_)) for pair, list_ in values.items()}
-    bad = sorted(pair for pair, mean in means.items() if not np.isfinite(mean))
-    if bad:
-        raise TrainingError(
-            "phase-II viability is missing for some wells",
-            expected="a number for every imaged well",
-            found=f"{len(bad)} without, first {bad[0]}",
-            where="phase III",
-            hint="leave these wells out before the exchange",
-        )
-    return means
-
-
-def _check(
-    images: np.ndarray,
-    labels: Sequence[int],
-    plates: Sequence[str],
-    wells: Sequence[str],
-    count: int | None = None,
-) -> None:
-    count = len(labels) if count is None else count
-    shape = images.shape
-    fits = images.ndim == 4 and shape[1] == 2 and shape[2] == shape[3] and shape[2] >= 16
-    if (
-        not fits
-        or len({shape[0], count, len(plates), len(wells)}) != 1
-        or images.dtype != np.float32
-    ):
-        raise TrainingError(
-            "images and their descriptions do not fit together",
-            expected="float32 images (n, 2, S, S), S at least 16, with n labels, plates and wells",
-            found=f"{images.dtype} {shape}, {count} labels, {len(plates)} plates, {len(wells)} wells",
-            where="training data",
-        )
-    for i, image in enumerate(images):
-        low, high = float(image.min()), float(image.max())
-        if not (np.isfinite(low) and np.isfinite(high) and low >= 0 and high <= 1):
+def _check_classes(phase: int, classes: np.ndarray, train: np.ndarray) -> None:
+    for label, name in ((NEGATIVE, "negative"), (POSITIVE, "positive")):
+        if not (classes[train] == label).any():
             raise TrainingError(
-                "an image has values outside its range",
-                expected="0 to 1: raw values divided by the data type's maximum",
-                found=f"{low} to {high}",
-                where=f"plate {plates[i]}, well {wells[i]}",
+                f"no {name} controls to train on",
+                expected="imaged wells of both controls of the contrast",
+                found=f"{int((classes == label).sum())} {name} control images",
+                where=f"phase {phase}",
+                hint="check the layout's roles and which wells admission left out",
             )
-    if not set(labels) <= {NEGATIVE, POSITIVE}:
-        raise TrainingError(
-            "a control's label is not a class",
-            expected="1 (negative control) or 0 (positive control)",
-            found=str(sorted(set(labels) - {NEGATIVE, POSITIVE}, key=str)),
-            where="training data",
-        )
 
 
 def _place(well: str) -> tuple[int, int]:

@@ -22,8 +22,9 @@ from exvivo.networks.preprocessing import WEIGHT_STYLES
 from exvivo.networks.weights import FORMAT as IMAGENET_FORMAT
 from exvivo.networks.weights import load_imagenet
 from exvivo.training.checkpoints import CheckpointFolder
-from exvivo.training.data import PhaseData, controls_data, exchange_data
+from exvivo.training.data import PhaseData, controls_data
 from exvivo.training.devices import prepare, resolve_device
+from exvivo.training.exchange import exchange_data
 from exvivo.training.models import Model, load_model, read_metadata, save_model
 from exvivo.training.record import run_inputs, run_record
 from exvivo.training.trainer import Trainer
