@@ -14,6 +14,7 @@ Needs torch and numpy alone.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
@@ -190,7 +191,7 @@ def main() -> None:
     parser.add_argument("--tried", action="store_true", help="also what was tried and is not used")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "benchmarks" / "training.tsv")
     arguments = parser.parse_args()
-    cpu = torch.device("cpu")
+    cpu, load = torch.device("cpu"), os.getloadavg()[0]
     prepare(cpu, arguments.threads)
     found = []
     for size, batch in ((224, 1), (224, 4), (128, 8)):
@@ -198,7 +199,7 @@ def main() -> None:
         found += rows("efficientnet_lite0", size, batch, "cpu", arguments.rounds, tried)
     found += gpu_rows(arguments.rounds)
     lines = [
-        f"- {describe(cpu)}",
+        f"- {describe(cpu)}; load of other work {load:.1f} at the start",
         f"- {describe(torch.device('cuda'))}" if torch.cuda.is_available() else "- no GPU",
         f"- a published screen (phases II and III) has {SCREEN_STEPS:,} steps of VGG19",
         "- ratio: median of the plain loop over the row's median, in one run, taking turns",
