@@ -9,6 +9,7 @@ from exvivo.checksums import checksum_file
 from exvivo.plates.base import RawFile
 from exvivo.projection import PROJECTION_ONLY, SINGLE_PLANE, ZERO_PLANE, PlaneError, StackProjector
 from exvivo.projection.planes import PlaneFormat
+from exvivo.projection.stack import exact_sum
 from projection_made import MadePlate, noise
 
 
@@ -41,6 +42,18 @@ def test_the_sum_does_not_overflow(plate):
     planes = np.full((2, 1100, 1000), 65535, np.uint16)
     plate.add_stack("B02", planes)
     assert project(plate).total == planes.size * 65535
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("size", [1, 2, 31, 4097, 1 << 20])
+def test_the_fast_sum_is_the_plain_sum(dtype, size):
+    for pixels in (
+        noise((size,), dtype=dtype, high=65535),
+        np.full(size, np.iinfo(dtype).max, dtype),
+    ):
+        assert exact_sum(pixels) == int(pixels.sum(dtype=np.uint64))
+        if size > 3:
+            assert exact_sum(pixels[1:-1]) == int(pixels[1:-1].sum(dtype=np.uint64))
 
 
 def test_planes_are_taken_by_number_not_by_name_or_order(plate):

@@ -15,12 +15,9 @@ from numpy.typing import NDArray
 
 from exvivo.checksums import ALGORITHM, FileHash
 from exvivo.plates.base import PROJECTION, RawFile
-from exvivo.projection.planes import BLOCK, PlaneError, PlaneFormat, PlaneReader
+from exvivo.projection.planes import PlaneError, PlaneFormat, PlaneReader
 
 PROJECTION_ONLY, SINGLE_PLANE, ZERO_PLANE = "projection_only", "single_plane", "zero_plane"
-
-# 65,536 values of 16 bits at most: their sum fits in 32 bits, in which numpy adds twice as fast.
-_RUN = 1 << 16
 
 
 @dataclass(slots=True)
@@ -55,7 +52,6 @@ class StackProjector:
         self._plane, self._sum = 0, 0
         self._middle = 0
         self._flags: list[str] = []
-        self._starts = np.arange(0, BLOCK, _RUN)
 
     def project(
         self, folder: Path, files: list[RawFile], expected: PlaneFormat | None = None
@@ -123,6 +119,18 @@ class StackProjector:
             mip[:] = pixels
         if self._plane == self._middle:
             self._mid[start : start + pixels.size] = pixels
-        runs = self._starts[: -(-pixels.size // _RUN)]
-        sums = np.add.reduceat(pixels, runs, dtype=np.uint32)
-        self._sum += int(np.add.reduce(sums, dtype=np.uint64))
+        self._sum += exact_sum(pixels)
+
+
+def exact_sum(pixels: NDArray) -> int:
+    """Sum of contiguous uint8 or uint16 `pixels`: what `pixels.sum(dtype=uint64)` gives, three times as fast.
+
+    The sum takes longer than the maximum, so it sets the pace; Arrow's addition in 64 bits is vectorised,
+    numpy's is not.
+    """
+    import pyarrow
+    from pyarrow.compute import sum as arrow_sum
+
+    kind = pyarrow.uint16() if pixels.itemsize == 2 else pyarrow.uint8()
+    buffer = pyarrow.py_buffer(pixels)
+    return arrow_sum(pyarrow.Array.from_buffers(kind, pixels.size, [None, buffer])).as_py()

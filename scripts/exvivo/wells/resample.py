@@ -74,19 +74,25 @@ def _edges(size: int, step: int, unit: int) -> tuple[NDArray[np.int64], NDArray[
 
 
 def _sum_rows(image: NDArray, size: int, step: int, unit: int, dtype: np.dtype) -> NDArray:
-    """Sum the rows under each of `size` output rows, in units of 1/unit row: (size, W) of `dtype`."""
-    first, part = _edges(size, step, unit)
-    sums = np.empty((size, image.shape[1]), dtype=dtype)
-    for row, total in enumerate(sums):
-        np.add.reduce(image[first[row] : first[row + 1]], axis=0, dtype=dtype, out=total)
+    """Sum the rows under each of `size` output rows, in units of 1/unit row: (size, W) of `dtype`.
+
+    The way in which output rows cover input rows repeats every `step` input rows, so all repetitions are
+    done at once.
+    """
+    common, width = size // unit, image.shape[1]
+    groups = image.reshape(common, step, width)
+    first, part = _edges(unit, step, unit)
+    sums = np.empty((common, unit, width), dtype=dtype)
+    for row in range(unit):
+        span = groups[:, first[row] : first[row + 1]]
+        np.add.reduce(span, axis=1, dtype=dtype, out=sums[:, row])
     sums *= dtype.type(unit)
-    shared = np.empty(image.shape[1], dtype=dtype)
-    for row in range(1, size):
-        if part[row]:  # the input row at this edge belongs to the row before by this part
-            np.multiply(image[first[row]], dtype.type(part[row]), out=shared, dtype=dtype)
-            sums[row - 1] += shared
-            sums[row] -= shared
-    return sums
+    for row in range(1, unit):
+        # The input row at this edge belongs to the output row before by `part`.
+        shared = np.multiply(groups[:, first[row]], dtype.type(part[row]), dtype=dtype)
+        sums[:, row - 1] += shared
+        sums[:, row] -= shared
+    return sums.reshape(size, width)
 
 
 def _sum_columns(rows: NDArray, size: int, step: int, unit: int, dtype: np.dtype) -> NDArray:
