@@ -196,11 +196,6 @@ def training_settings(config: dict[str, Any], network: str) -> dict[str, Any]:
     return settings | {"recipes": {network: training["recipes"].get(network) or {}}}
 
 
-def training_threads(config: dict[str, Any]) -> int:
-    """Threads of a training job: a GPU needs one beside it, a CPU pays two at batch 1."""
-    return 2
-
-
 def device(config: dict[str, Any]) -> str:
     """`cpu`; `cuda`, which fails without a GPU; or `auto`, which goes on without one.
 

@@ -129,10 +129,6 @@ def training_wells(duplicates):
     return lambda w: targets.training_wells_digest(sheets, config, w.screen, duplicates)
 
 
-def training_threads(wildcards):
-    return targets.training_threads(config)
-
-
 def device(wildcards):
     return targets.device(config)
 

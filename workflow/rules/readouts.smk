@@ -16,7 +16,7 @@ rule predict_screen:
         "results/benchmarks/screens/{screen}/predict_phase{phase}.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: training_threads
+    threads: 1  # at batch 1 to 4 a second one costs more than it brings
     resources:
         mem_mb=times_attempt(8000),
         runtime=times_attempt(60),

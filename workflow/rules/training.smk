@@ -42,7 +42,7 @@ rule train_phase1:
         "results/benchmarks/models/{network}/{screen}/train_phase1.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: training_threads
+    threads: 1  # at batch 1 to 4 a second one costs more than it brings
     resources:
         mem_mb=times_attempt(8000),
         runtime=times_attempt(120),
@@ -74,7 +74,7 @@ rule train_phase2:
         "results/benchmarks/screens/{screen}/{network}/train_phase2.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: training_threads
+    threads: 1  # at batch 1 to 4 a second one costs more than it brings
     resources:
         mem_mb=times_attempt(8000),
         runtime=times_attempt(60),
@@ -107,7 +107,7 @@ rule train_phase3:
         "results/benchmarks/screens/{screen}/{network}/train_phase3.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: training_threads
+    threads: 1  # at batch 1 to 4 a second one costs more than it brings
     resources:
         mem_mb=times_attempt(12000),
         runtime=times_attempt(240),
@@ -137,7 +137,7 @@ rule crossfit_controls:
         "results/benchmarks/screens/{screen}/{network}/crossfit_controls.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: training_threads
+    threads: 1  # at batch 1 to 4 a second one costs more than it brings
     resources:
         mem_mb=times_attempt(8000),
         runtime=times_attempt(180),
