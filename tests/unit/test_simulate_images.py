@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -250,3 +250,48 @@ def test_the_samples_look_different():
     )
     lit = [(m > 0.25 * np.percentile(m, 99.5)).mean() for m in (line, patient)]
     assert lit[1] > 1.2 * lit[0]
+
+
+# what is written down
+
+
+def documented(repository):
+    text = (repository / "docs/simulator.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def shown(value):
+    return f"{value[0]} to {value[1]}" if isinstance(value, tuple) else f"{value:g}"
+
+
+@pytest.mark.parametrize("part", ["", "nuclei", "small", "death", "stain", "optics"])
+def test_every_parameter_is_written_down_with_its_value(repository, part):
+    rows = [tuple(row[:3]) for row in documented(repository)]
+    sides = []
+    for scene in (TRAINING_SCENE, SCREEN_SCENE):
+        owner = scene if part in ("stain", "optics") else scene.appearance
+        sides.append(getattr(owner, part) if part else owner)
+    checked = 0
+    for field in fields(sides[0]):
+        values = [getattr(side, field.name) for side in sides]
+        if isinstance(values[0], (int, float, tuple)):
+            assert (field.name, *map(shown, values)) in rows
+            checked += 1
+    assert checked >= 6
+
+
+def test_every_phenotype_and_drug_is_written_down(repository):
+    rows = documented(repository)
+    for name, kind in PHENOTYPES.items():
+        assert [name, *(f"{getattr(kind, f.name):g}" for f in fields(kind))] in rows
+    for drug in PANEL:
+        (row,) = [row for row in rows if row[0] == drug.name]
+        assert row[4:9] == [
+            f"{drug.curve.bottom:g}",
+            f"{drug.curve.x_mid:.2f}",
+            f"{drug.curve.slope:g}",
+            f"{drug.curve.asymmetry:g}",
+            f"{drug.glow:g}",
+        ]
+        assert row[-1] == f"{drug.score():.1f}"

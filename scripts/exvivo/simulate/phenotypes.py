@@ -15,10 +15,11 @@ class Phenotype:
     """Fates of the share 1 - viability of the cells, and what goes with them.
 
     Attributes: `apoptotic`, `necrotic`, `detached`, `missing` shares of the lost viability, summing to 1:
-    condensed nuclei in place, faint swollen nuclei, cells scattered (some washed away), cells never born
-    or gone without trace; `loosening` how far the spheroid falls apart, relative to the sample's
-    own; `growth` relative increase of the radius of the living nuclei as viability falls to 0;
-    `stain` dye in condensed nuclei relative to the sample's own (a compound may open or block the way in).
+    condensed nuclei in place, faint swollen nuclei, condensed nuclei of cells that scatter (some washed
+    away), cells never born or gone without trace; `loosening` how far the spheroid falls apart, relative
+    to the sample's own; `contraction` relative shrinkage of the spheroid as viability falls to 0; `growth`
+    relative increase of the radius of the living nuclei as viability falls to 0; `stain` dye in condensed
+    nuclei relative to the sample's own (a compound may open or block the way in).
     """
 
     apoptotic: float
@@ -32,7 +33,7 @@ class Phenotype:
 
 
 PHENOTYPES: dict[str, Phenotype] = {
-    # staurosporine: condensed and fragmented nuclei, the spheroid falls apart, a part is washed away
+    # staurosporine: condensed and fragmented nuclei, a part of the cells detached and washed away
     "control": Phenotype(
         apoptotic=0.48,
         necrotic=0.12,
@@ -42,7 +43,7 @@ PHENOTYPES: dict[str, Phenotype] = {
         contraction=0.15,
         stain=0.9,
     ),
-    # the same picture with more dye in the dead nuclei: as much light as in a healthy well, or more
+    # dead nuclei stay in a contracting spheroid and hold more dye: almost the light of a healthy well
     "apoptotic": Phenotype(
         apoptotic=0.62,
         necrotic=0.06,
@@ -52,7 +53,7 @@ PHENOTYPES: dict[str, Phenotype] = {
         contraction=0.35,
         stain=1.15,
     ),
-    # lysis: faint swollen ghosts, fewer condensed nuclei
+    # lysis: more faint swollen ghosts, fewer condensed nuclei
     "necrotic": Phenotype(
         apoptotic=0.4,
         necrotic=0.28,
@@ -72,7 +73,7 @@ PHENOTYPES: dict[str, Phenotype] = {
         contraction=0.0,
         stain=1.0,
     ),
-    # arrest: fewer and larger nuclei, some apoptosis
+    # arrest: fewer cells in a smaller spheroid, the living nuclei a little larger, some apoptosis
     "cytostatic": Phenotype(
         apoptotic=0.46,
         necrotic=0.06,
