@@ -64,13 +64,20 @@ class Row:
 
 
 def measure(
-    section: str, methods: Methods, names: list[str], rounds: int, *, cold: bool
+    section: str,
+    methods: Methods,
+    names: list[str],
+    rounds: int,
+    *,
+    cold: bool = False,
+    patience: float = 0.0,
 ) -> list[Row]:
     """Run the methods in turn, `rounds` times, each on a dropped or a filled page cache."""
     rows = {name: Row(section, name, methods.megabytes, []) for name in names}
     cores: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:
+            wait_for_quiet(patience)
             drop_cache(methods.flat) if cold else methods.raw_read()
             used = cpu_seconds()
             start = time.perf_counter()
@@ -81,6 +88,22 @@ def measure(
         row.cores = cores[name][int(np.argmin(row.seconds))]
         print(f"{section:24} {name:20} {row.best:8.0f} MB/s (median {row.median:.0f})", flush=True)
     return list(rows.values())
+
+
+def wait_for_quiet(patience: float) -> None:
+    """Wait until 85 % of all cores have been idle for a third of a second, at most `patience` seconds."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        before = cpu_times()
+        time.sleep(0.33)
+        spent = cpu_times() - before
+        if spent[3] > 0.85 * spent.sum():
+            return
+
+
+def cpu_times() -> np.ndarray:
+    """Ticks of all cores: user, nice, system, idle and others (Linux)."""
+    return np.array(Path("/proc/stat").read_text().split("\n")[0].split()[1:9], dtype=np.int64)
 
 
 def cpu_seconds() -> float:
@@ -141,10 +164,11 @@ def measure_codecs(rounds: int = 3) -> list[Row]:
 def run_plate(methods: Methods) -> tuple[float, float, int]:
     """Run project_plate in a process of its own: seconds, peak memory in MB, files and folders written."""
     code = (
-        "import json, resource, sys; sys.path.insert(0, sys.argv[1])\n"
+        "import json, pathlib, sys; sys.path.insert(0, sys.argv[1])\n"
         "from exvivo.projection import project_plate\n"
         "project_plate(**json.loads(sys.argv[2]))\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        # Not ru_maxrss: a child inherits its parent's.
+        "print(pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
     )
     with tempfile.TemporaryDirectory(dir=methods.folder.parent) as out:
         arguments = plate_arguments(methods.folder, methods.stacks, Path(out), methods.threads)
@@ -222,6 +246,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=2048)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--patience", type=float, default=0, help="seconds to wait for idle cores")
     parser.add_argument(
         "--growth", type=int, default=0, help="wells of the largest plate of a series"
     )
@@ -244,8 +269,10 @@ def main() -> None:
         stacks = generate(folder / "plain", asked.wells, asked.planes, asked.side)
         plain = Methods(folder / "plain", stacks, asked.threads)
         dropped = drop_cache(plain.flat)
-        rows = measure("uncompressed, cold", plain, names, asked.rounds, cold=True)
-        rows += measure("uncompressed, warm", plain, names, asked.rounds, cold=False)
+        rows = measure(
+            "uncompressed, cold", plain, names, asked.rounds, cold=True, patience=asked.patience
+        )
+        rows += measure("uncompressed, warm", plain, names, asked.rounds, patience=asked.patience)
         _, peak, _ = run_plate(plain)
         if asked.growth:
             rows += measure_growth(plain, asked.growth, asked.planes, asked.side)

@@ -78,7 +78,7 @@ def project_plate(
         wells: store of float32 (n, 2, S, S), raw scale (`exvivo.wells`); `*.done.json` beside it.
         readout: Parquet of the mean of stack, `exvivo.tables.READOUT`, one row per well.
         hashes: TSV of the checksums of all raw files read (`exvivo.checksums`).
-        threads: fields projected at the same time; memory is about 20 bytes per pixel and thread.
+        threads: fields projected at the same time; memory is about 6 bytes per pixel and thread, 15 for compressed files.
         damaged_wells_limit: fraction of the plate's wells that may be damaged.
 
     A plane that cannot be decoded makes its well damaged, by name and with the reason; beyond the limit the
