@@ -189,11 +189,13 @@ def reference_file(sheets: Sheets, config: dict[str, Any], screen: str) -> list[
     return [reference] if reference else []
 
 
-def training_settings(config: dict[str, Any], network: str) -> dict[str, Any]:
-    """What of the configuration changes a trained model: a change here trains it again."""
+def training_settings(config: dict[str, Any], network: str, phase: int) -> dict[str, Any]:
+    """What of the configuration changes the model of a phase: a change here trains it again."""
     training = config["training"]
     settings = {name: training[name] for name in ("augmentation", "seed", "epoch")}
-    return settings | {"recipes": {network: training["recipes"].get(network) or {}}}
+    recipe = training["recipes"].get(network) or {}
+    own = {name: recipe[name] for name in ("input_size", f"phase{phase}") if name in recipe}
+    return settings | {"recipes": {network: own}}
 
 
 def device(config: dict[str, Any]) -> str:

@@ -100,11 +100,16 @@ def test_device_and_gpu_request(training, device, gpus):
     assert (targets.device(config), targets.gpus(config)) == (device, gpus)
 
 
-def test_where_it_runs_is_no_setting_of_a_model():
-    one = targets.training_settings(load_config({"training": {"device": "cpu"}}), "small")
-    other = targets.training_settings(load_config({"training": {"allow_cpu": True}}), "small")
-    assert one == other
-    assert one != targets.training_settings(load_config({"training": {"seed": 1}}), "small")
+def test_a_model_depends_on_its_own_settings_alone():
+    def settings(training, phase=2):
+        return targets.training_settings(load_config({"training": training}), "small", phase)
+
+    plain = settings({"device": "cpu"})
+    assert plain == settings({"allow_cpu": True})  # where it runs changes nothing
+    assert plain != settings({"seed": 1})
+    recipes = {"recipes": {"small": {"phase3": {"epochs": 2}}}}
+    assert plain == settings(recipes)
+    assert plain != settings(recipes, phase=3)
 
 
 def test_alternatives_of_nothing_match_nothing():

@@ -120,8 +120,9 @@ def viability_contrast(phase):
     return contrast_of(config, f"viability_phase{phase}")
 
 
-def training_settings(wildcards):
-    return targets.training_settings(config, wildcards.network)
+def training_settings(phase):
+    """Parameter function: what of the configuration changes the model of `phase`."""
+    return lambda w: targets.training_settings(config, w.network, phase)
 
 
 def training_wells(duplicates):

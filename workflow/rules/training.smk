@@ -50,7 +50,7 @@ rule train_phase1:
         device=device,
     params:
         phase=1,
-        settings=training_settings,
+        settings=training_settings(1),
         contrast=viability_contrast(1),
         plates=plates_for_layout,
         training_wells=training_wells(duplicates=False),
@@ -82,7 +82,7 @@ rule train_phase2:
         device=device,
     params:
         phase=2,
-        settings=training_settings,
+        settings=training_settings(2),
         contrast=viability_contrast(2),
         plates=plates_for_layout,
         training_wells=training_wells(duplicates=False),
@@ -115,7 +115,7 @@ rule train_phase3:
         device=device,
     params:
         phase=3,
-        settings=training_settings,
+        settings=training_settings(3),
         contrast=viability_contrast(3),
         plates=plates_for_layout,
         training_wells=training_wells(duplicates=True),
@@ -144,7 +144,7 @@ rule crossfit_controls:
         gpu=gpus,
         device=device,
     params:
-        settings=training_settings,
+        settings=training_settings(2),
         folds=lookup(within=config, dpath="training/folds"),
         contrast=viability_contrast(2),
         plates=plates_for_layout,
