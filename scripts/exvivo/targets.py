@@ -195,7 +195,7 @@ def training_settings(config: dict[str, Any], network: str, phase: int) -> dict[
     settings = {name: training[name] for name in ("augmentation", "seed", "epoch")}
     recipe = training["recipes"].get(network) or {}
     own = {name: recipe[name] for name in ("input_size", f"phase{phase}") if name in recipe}
-    return settings | {"recipes": {network: own}}
+    return settings | {"overrides": own}
 
 
 def device(config: dict[str, Any]) -> str:

@@ -79,7 +79,7 @@ _RECIPES: dict[str, tuple[dict[str, tuple[float, int]], dict[str, Any]]] = {
     "vgg16": _PUBLISHED,
     "resnet50": ({"phase1": (1e-5, 25), "phase2": (1e-5, 25), "phase3": (1e-5, 25)}, _OURS),
     "efficientnet_lite0": (
-        {"phase1": (1e-4, 25), "phase2": (1e-4, 25), "phase3": (1e-4, 5)},
+        {"phase1": (1e-4, 25), "phase2": (1e-4, 25), "phase3": (3e-5, 5)},
         {**_OURS, "batch_size": 4},
     ),
     "small": (
