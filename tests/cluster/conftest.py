@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import harness
 import pytest
+
+from runs import Workflow
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +19,9 @@ def slurm() -> Iterator[harness.Cluster]:
         pytest.skip(reason)
     with harness.cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def code(repository, tmp_path_factory) -> Path:
+    """A copy of the workflow's code: what is edited during the tests must not make jobs run again."""
+    return Workflow(repository, tmp_path_factory.mktemp("code")).code

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 import slurm_processes as processes
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 SHORT_WAITS = (  # all that differs from a run on a site: seconds where it has a minute
     "--latency-wait=5",
-    "--slurm-init-seconds-before-status-checks=2",
+    "--slurm-init-seconds-before-status-checks=1",
+    "--max-status-checks-per-second=1",
 )
 
 
 class Night:
-    """One `snakemake --profile profiles/slurm` in its own working directory."""
+    """One `snakemake --profile profiles/slurm` of the code in `code`, in a working directory `folder`."""
 
-    def __init__(self, folder: Path, snakefile: Path, *options: str):
-        self.folder, self.log = folder, folder / "snakemake.log"
+    def __init__(self, code: Path, folder: Path, snakefile: Path, *options: str):
+        self.code, self.folder, self.log = code, folder, folder / "snakemake.log"
         program = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
         profiles = ["--profile", "profiles/slurm", "--workflow-profile", "profiles/default"]
         where = ["--directory", str(folder)]
@@ -35,10 +35,10 @@ class Night:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.command, *options],
-                cwd=REPOSITORY,
+                cwd=self.code,
                 stdout=log,
                 stderr=log,
-                env=processes.environment(),
+                env=environment(self.code),
                 start_new_session=True,
             )
         return self
@@ -78,6 +78,11 @@ class Night:
                 pytest.fail(f"no {name} after {seconds:g} s:\n{self.text()[-6000:]}")
             time.sleep(0.2)
         return path
+
+
+def environment(code: Path) -> dict[str, str]:
+    """Variables under which scripts import the exvivo beside them, not the one that is installed."""
+    return processes.environment() | {"PYTHONPATH": str(code / "scripts")}
 
 
 def accounting(*fields: str) -> list[dict[str, str]]:

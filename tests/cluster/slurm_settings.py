@@ -14,7 +14,7 @@ from pathlib import Path
 CLUSTER = "exvivotest"
 NODES: Mapping[str, int] = {"cpu1": 0, "cpu2": 0, "gpu1": 2, "gpu2": 1}  # name -> GPUs
 CPUS_PER_NODE = 4
-MEMORY_PER_NODE = 8000  # MB
+MEMORY_PER_NODE = 64000  # MB, whatever the machine has
 SECONDS_UNTIL_NODE_IS_LOST = 10
 
 
@@ -78,9 +78,9 @@ SlurmdSpoolDir={folder}/spool-%n
 SlurmdLogFile={folder}/log/slurmd-%n.log
 SlurmdParameters=config_overrides
 {_nodes(host, ports)}
-PartitionName=cpu Nodes={_names(gpu=False)} Default=YES MaxTime=60 DefMemPerCPU=500 State=UP
-PartitionName=gpu Nodes={_names(gpu=True)} MaxTime=60 DefMemPerCPU=500 State=UP
-PartitionName=urgent Nodes={_names(gpu=True)} MaxTime=60 DefMemPerCPU=500 PriorityTier=10 State=UP
+PartitionName=cpu Nodes={_names(gpu=False)} Default=YES MaxTime=1-0 DefMemPerCPU=500 State=UP
+PartitionName=gpu Nodes={_names(gpu=True)} MaxTime=1-0 DefMemPerCPU=500 State=UP
+PartitionName=urgent Nodes={_names(gpu=True)} MaxTime=1-0 DefMemPerCPU=500 PriorityTier=10 State=UP
 """
 
 

@@ -25,24 +25,24 @@ def starts(night: Night, name: str) -> list[str]:
     return (night.folder / f"{name}.starts").read_text().split()
 
 
-def faulty_night(folder: Path, *names: str) -> Night:
-    return Night(folder, SNAKEFILE, "--config", f"names={','.join(names)}")
+def faulty_night(code: Path, folder: Path, *names: str) -> Night:
+    return Night(code, folder, SNAKEFILE, "--config", f"names={','.join(names)}")
 
 
 @pytest.fixture(scope="module")
-def orphan(slurm, tmp_path_factory) -> Night:
+def orphan(slurm, code, tmp_path_factory) -> Night:
     """A run whose main process is killed while its job runs."""
-    run = faulty_night(tmp_path_factory.mktemp("orphan"), "orphan").start()
+    run = faulty_night(code, tmp_path_factory.mktemp("orphan"), "orphan").start()
     started(run, "orphan")
     run.kill()
     return run
 
 
 @pytest.fixture(scope="module")
-def night(slurm, tmp_path_factory) -> Night:
+def night(slurm, code, tmp_path_factory) -> Night:
     """A bad night: a node dies, a GPU job makes way, an output comes late, the scheduler is away."""
     names = ("lost", "gpu/preempted", "late", "outlives")
-    run = faulty_night(tmp_path_factory.mktemp("faults"), *names).start()
+    run = faulty_night(code, tmp_path_factory.mktemp("faults"), *names).start()
     _, node = started(run, "preempted")
     urgent = ("-p", "urgent", "-w", node, "--gres=gpu:1", "--exclusive", "-o", "/dev/null")
     processes.run("sbatch", *urgent, "--wrap", "sleep 3")

@@ -13,9 +13,9 @@ SNAKEFILE = Path(__file__).parent / "workflow" / "Snakefile"
 
 
 @pytest.fixture(scope="module")
-def night(slurm, tmp_path_factory) -> Night:
+def night(slurm, code, tmp_path_factory) -> Night:
     """All jobs of the tiny workflow in one run; on the way one is cancelled and one runs out of time."""
-    run = Night(tmp_path_factory.mktemp("profile"), SNAKEFILE).start()
+    run = Night(code, tmp_path_factory.mktemp("profile"), SNAKEFILE).start()
     processes.run("scancel", run.wait_for("cancelled.started").read_text().strip())
     slow = run.wait_for("slow.started").read_text().strip()
     processes.run("scontrol", "update", f"jobid={slow}", "EndTime=now+1")  # its minute is over
