@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import sys
 import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -67,6 +69,28 @@ def drop_cache(files: list[Path]) -> str:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(descriptor)
         return "page cache of the files dropped (posix_fadvise)"
+
+
+def wait_for_quiet(patience: float) -> None:
+    """Wait until 85 % of all cores have been idle for a third of a second, at most `patience` seconds."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        before = cpu_times()
+        time.sleep(0.33)
+        spent = cpu_times() - before
+        if spent[3] > 0.85 * spent.sum():
+            return
+
+
+def cpu_times() -> np.ndarray:
+    """Ticks of all cores: user, nice, system, idle and others (Linux)."""
+    return np.array(Path("/proc/stat").read_text().split("\n")[0].split()[1:9], dtype=np.int64)
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 class Methods:
