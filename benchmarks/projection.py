@@ -17,8 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,13 +176,6 @@ def measure_growth(plain: Methods, largest: int, planes: int, side: int) -> list
     return rows
 
 
-@contextmanager
-def workspace(folder: str | None) -> Iterator[Path]:
-    """Yield an empty folder and remove it afterwards."""
-    with tempfile.TemporaryDirectory(prefix="exvivo-projection-", dir=folder) as path:
-        yield Path(path)
-
-
 def write_tables(rows: list[Row], notes: list[str], out: Path) -> None:
     """Write projection.tsv, all rounds in it, and projection.md."""
     lines = ["section\tmethod\traw_mb\tbest_mb_per_s\tmedian_mb_per_s\tcores_used\tseconds"]
@@ -267,7 +258,8 @@ def main() -> None:
         dask = "dask-image: not installed here, not measured"
     names += ["ours_one_thread", "ours", "ours_with_stores"]
     load = os.getloadavg()[0]
-    with workspace(asked.folder) as folder:
+    with tempfile.TemporaryDirectory(prefix="exvivo-projection-", dir=asked.folder) as temporary:
+        folder = Path(temporary)
         stacks = generate(folder / "plain", asked.wells, asked.planes, asked.side)
         plain = Methods(folder / "plain", stacks, asked.threads)
         dropped = drop_cache(plain.flat)
