@@ -43,10 +43,10 @@ def make_facility(folder: Path, plates: int) -> None:
         raw.mkdir(parents=True)
         for number in range(FILES):
             (raw / f"x_B{number % 12 + 1:02d}_s{number // 12 + 1}_w1.tif").write_bytes(b"II*\0")
-    for screen in dict.fromkeys(screen for _, screen in names[1:]):
-        screens.append(
-            f"{screen}\tdrug\tT1\t{screen}\tvgg19\tviability_phase3,viability_phase2,mean_of_stack"
-        )
+    screens += [
+        f"{screen}\tdrug\tT1\t{screen}\tvgg19\tviability_phase3,viability_phase2,mean_of_stack"
+        for screen in dict.fromkeys(screen for _, screen in names[1:])
+    ]
     (config / "plates.tsv").write_text("\n".join(sheet) + "\n")
     (config / "screens.tsv").write_text("\n".join(screens) + "\n")
 
