@@ -145,4 +145,6 @@ def times_attempt(amount):
 
 def by_size(amount, per_input_mb):
     """Resource function: `amount` and a share by the size of the fingerprint, more at each restart."""
-    return lambda wildcards, input, attempt: int(attempt * (amount + per_input_mb * input.size_mb))
+    return lambda wildcards, input, attempt: int(
+        attempt * (amount + per_input_mb * input.size_mb)
+    )

@@ -70,10 +70,10 @@ rule admit_plate_reader:
         "logs/plates/{plate}/admit_plate_reader.log",
     benchmark:
         "results/benchmarks/plates/{plate}/admit_plate_reader.tsv"
-    conda:
-        "../../envs/score.yaml"
     wildcard_constraints:
         plate=targets.alternatives(targets.reader_ids(sheets)),
+    conda:
+        "../../envs/score.yaml"
     threads: 1
     resources:
         mem_mb=times_attempt(1000),
@@ -96,11 +96,11 @@ rule read_plate_reader:
         "logs/plates/{plate}/read_plate_reader_{readout}.log",
     benchmark:
         "results/benchmarks/plates/{plate}/read_plate_reader_{readout}.tsv"
-    conda:
-        "../../envs/score.yaml"
     wildcard_constraints:
         plate=targets.alternatives(targets.reader_ids(sheets)),
         readout=targets.alternatives(targets.reader_readouts(sheets)),
+    conda:
+        "../../envs/score.yaml"
     threads: 1
     resources:
         mem_mb=times_attempt(1000),
