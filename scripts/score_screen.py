@@ -69,7 +69,7 @@ if __name__ == "__main__":
         contrasts=snakemake.params.contrasts,
         plates_of=snakemake.params.plates_of,
         scoring=snakemake.params.scoring,
-        reference=snakemake.input.get("reference"),
+        reference=next(iter(snakemake.input.get("reference", [])), None),
         responses=snakemake.output.responses,
         curves=snakemake.output.curves,
         scores=snakemake.output.scores,
