@@ -14,16 +14,19 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import slurm_processes as processes
 import slurm_settings as settings
+from slurm_links import link_configuration, linked_folder, unlink_configuration
 from slurm_processes import ClusterError, run, wait_until
 
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch", "sacct")
@@ -31,9 +34,6 @@ INSTALL = (
     "apt-get install --no-install-recommends slurmctld slurmd slurm-client munge slurmdbd"
     " mariadb-server"
 )
-CONFIGURATION = Path("/etc/slurm")
-LINKED = ("slurm.conf", "gres.conf", "slurmdbd.conf")
-ASIDE = ".before-exvivo"
 
 
 def why_not() -> str | None:
@@ -120,7 +120,7 @@ class Cluster:
     def kill_node(self, node: str) -> None:
         """Kill everything that runs on `node`, as a power cut would."""
         self.kill_daemon(node)
-        self.end_jobs(f"SLURM_JOB_NODELIST={node}", node=node)
+        self.end_jobs(node)
 
     def start_node(self, node: str) -> None:
         """Start the slurmd of `node` again and wait until Slurm counts on it."""
@@ -131,20 +131,32 @@ class Cluster:
         """State of a node as sinfo abbreviates it: idle, mix, alloc, down, down* …"""
         return run("sinfo", "-h", "-N", "-n", node, "-o", "%t", check=False).split("\n")[0]
 
-    def end_jobs(self, *environment: str, node: str = "") -> None:
-        """Kill the processes of jobs: all, or those with these variables on this node."""
+    def freeze(self, node: str) -> None:
+        """Stop all jobs on `node`, as a machine does that hangs."""
+        self._signal_jobs(signal.SIGSTOP, node)
+
+    def thaw(self, node: str) -> None:
+        """Let the jobs on `node` go on."""
+        self._signal_jobs(signal.SIGCONT, node)
+
+    def end_jobs(self, node: str = "") -> None:
+        """Kill the processes of all jobs, or of those on one node."""
+        while self._signal_jobs(signal.SIGKILL, node):
+            time.sleep(0.1)
+
+    def _signal_jobs(self, sign: signal.Signals, node: str) -> list[int]:
         log = f"{self.folder}/log/slurmd-{node}"  # slurmstepd holds the log of its slurmd open
-        mine = f"SLURM_CLUSTER_NAME={settings.CLUSTER}"
-        for _ in range(3):  # a process may have started another one meanwhile
-            # slurmstepd first: it would report the end of its job to slurmctld
-            pids = [
-                *processes.with_open_file("slurmstepd", log),
-                *processes.with_environment(mine, *environment),
-            ]
-            for pid in pids:
-                processes.end(pid, at_once=True)
-            if not pids:
-                return
+        mine = [f"SLURM_CLUSTER_NAME={settings.CLUSTER}"]
+        mine += [f"SLURM_JOB_NODELIST={node}"] if node else []
+        # slurmstepd first: it would report the end of its job to slurmctld
+        pids = [
+            *processes.with_open_file("slurmstepd", log),
+            *processes.with_environment(*mine),
+        ]
+        for pid in pids:
+            with suppress(ProcessLookupError):  # ended meanwhile
+                os.kill(pid, sign)
+        return pids
 
     # -- pieces ------------------------------------------------------------------------------------
 
@@ -228,10 +240,9 @@ def free_ports() -> settings.Ports:
 
 def clear_left_overs() -> None:
     """Take down a test cluster whose owner is gone; `ClusterError` if it is somebody's still."""
-    link = CONFIGURATION / LINKED[0]
-    if not link.is_symlink():
+    folder = linked_folder()
+    if folder is None:
         return
-    folder = link.readlink().parent
     owner = folder / "owner"
     if not owner.is_file() and folder.is_dir():
         return  # not one of ours: link_configuration sets it aside
@@ -241,30 +252,6 @@ def clear_left_overs() -> None:
         command = f"python tests/cluster/harness.py down {folder}"
         raise ClusterError(f"a test cluster is up already in {folder} ({whose}): {command}")
     Cluster(folder).down()
-
-
-def link_configuration(folder: Path) -> None:
-    """Link our configuration into /etc/slurm; set aside what is there, unless a cluster uses it."""
-    CONFIGURATION.mkdir(exist_ok=True)
-    there = [CONFIGURATION / name for name in LINKED]
-    if any(os.path.lexists(path) for path in there) and "UP" in run(
-        "scontrol", "ping", check=False
-    ):
-        raise ClusterError(f"this machine belongs to a cluster ({CONFIGURATION}): not touched")
-    for path in there:
-        if os.path.lexists(path):
-            path.rename(path.with_name(path.name + ASIDE))
-        path.symlink_to(folder / path.name)
-
-
-def unlink_configuration(folder: Path) -> None:
-    """Remove our links from /etc/slurm and put back what was set aside."""
-    for path in (CONFIGURATION / name for name in LINKED):
-        if path.is_symlink() and path.readlink() == folder / path.name:
-            path.unlink()
-            aside = path.with_name(path.name + ASIDE)
-            if os.path.lexists(aside):
-                aside.rename(path)
 
 
 def _works(*command: str) -> bool:

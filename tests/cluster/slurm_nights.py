@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,17 +68,21 @@ class Night:
         """What Snakemake wrote so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def wait_for(self, name: str, seconds: float = 60) -> Path:
+    def wait_for(self, name: str, seconds: float = 120) -> Path:
         """Wait until a job has written something to the file `name`."""
         path = self.folder / name
+        self.wait_until(lambda: path.exists() and path.stat().st_size, name, seconds)
+        return path
+
+    def wait_until(self, there: Callable[[], object], what: str, seconds: float = 120) -> None:
+        """Wait until `there()` is true; fail if the main process ends before or `seconds` pass."""
         end = time.monotonic() + seconds
-        while not (path.exists() and path.stat().st_size):
+        while not there():
             assert self.process is not None and self.process.poll() is None, self.text()[-6000:]
             if time.monotonic() > end:
                 self.kill()
-                pytest.fail(f"no {name} after {seconds:g} s:\n{self.text()[-6000:]}")
+                pytest.fail(f"no {what} after {seconds:g} s:\n{self.text()[-6000:]}")
             time.sleep(0.2)
-        return path
 
 
 def environment(code: Path) -> dict[str, str]:

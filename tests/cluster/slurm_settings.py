@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CLUSTER = "exvivotest"
-NODES: Mapping[str, int] = {"cpu1": 0, "cpu2": 0, "gpu1": 2, "gpu2": 1}  # name -> GPUs
+NODES: Mapping[str, int] = {"cpu1": 0, "cpu2": 0, "gpu1": 2, "gpu2": 1, "gpu3": 1}  # name -> GPUs
 CPUS_PER_NODE = 4
 MEMORY_PER_NODE = 64000  # MB, whatever the machine has
 SECONDS_UNTIL_NODE_IS_LOST = 10

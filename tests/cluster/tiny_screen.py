@@ -29,6 +29,7 @@ training:
 SCREENS = """\
 screen\tkind\ttraining_screen\tsample\tnetwork\treadouts
 T01\ttraining\t\tLINE-01\t\t
+T02\ttraining\t\tLINE-02\t\t
 S01\tdrug\tT01\tPT-0001\tsmall\tviability_phase3,mean_of_stack
 """
 Well = tuple[str, str, str, int | str, float]  # well, role, treatment, nM, viability
@@ -36,9 +37,9 @@ Well = tuple[str, str, str, int | str, float]  # well, role, treatment, nM, viab
 
 def make_tiny_screen(folder: Path, *, epochs: int = 3) -> Path:
     """Write raw plates, sheets, layouts and a configuration into `folder`; the same each time."""
-    plates = {"T01_P1": training_wells(), "S01_P1": screen_wells()}
+    plates = {"T01_P1": training_wells(), "T02_P1": training_wells(), "S01_P1": screen_wells()}
     for plate, wells in plates.items():
-        write_plate(folder / "raw" / plate, plate, wells)
+        write_plate(folder / "raw" / plate, plate.replace("T02", "T01"), wells)  # equal images
         write(folder / f"config/layouts/{plate}.tsv", layout(wells))
     rows = [f"{p}\t{p[:3]}\t{p}\timagexpress\tconfig/layouts/{p}.tsv" for p in plates]
     write(folder / "config/plates.tsv", "plate\tscreen\tpath\tinstrument\tlayout", *rows)
