@@ -32,7 +32,7 @@ def make_facility(folder: Path, plates: int) -> None:
             f"1\tB\t{column}\tnegative_control\tDMSO\t",
             f"1\tC\t{column}\tpositive_control\tSTS\t250",
         ]
-        rows += [f"1\tD\t{column}\ttreatment\tX\t{10**column}"]
+        rows += [f"1\tD\t{column}\ttreatment\tX\t{2**column}"]
     (config / "layout.tsv").write_text("\n".join(rows) + "\n")
     sheet = ["plate\tscreen\tpath\tinstrument\tlayout\tlayout_plate"]
     screens = ["screen\tkind\ttraining_screen\tsample\tnetwork\treadouts", "T1\ttraining\t\t\t\t"]

@@ -230,15 +230,20 @@ def training_wells_digest(
 
     # Three rules of each screen ask, in every process that plans: a layout is read once.
     layouts = _LAYOUTS.setdefault(id(sheets), {})
-    try:
-        if screen not in layouts:
-            plates = [sheets.plates[plate] for plate in imaged_ids(sheets, screen)]
-            pattern = config["pseudonym_pattern"]
+    if screen not in layouts:
+        plates = [sheets.plates[plate] for plate in imaged_ids(sheets, screen)]
+        pattern = config["pseudonym_pattern"]
+        try:
             layouts[screen] = screen_layout(plates, Path.cwd(), pseudonym_pattern=pattern)
-        kind = "phase3" if duplicates else "phase2"
+        except (ExvivoError, OSError):
+            layouts[screen] = None  # check_screen says why and holds the screen
+    if layouts[screen] is None:
+        return NOT_READABLE
+    kind = "phase3" if duplicates else "phase2"
+    try:
         return selection_digest(layouts[screen], kind, contrast_of(config, f"viability_{kind}"))
-    except (ExvivoError, OSError):
-        return NOT_READABLE  # check_screen says why and holds the screen
+    except ExvivoError:
+        return NOT_READABLE
 
 
 def scan(sheets: Sheets, config: dict[str, Any], results: Path, *, full: bool = False) -> list[str]:

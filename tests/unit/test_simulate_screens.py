@@ -187,7 +187,7 @@ def test_sheets_and_config_are_valid_and_point_to_plates(facility):
     sheets = read_sheets(config, facility)
     assert set(sheets.screens) == {"LINE01", "DEMO01", "DEMO02"}
     assert sheets.screens["DEMO02"].training_screen == "LINE01"
-    assert sheets.screens["DEMO01"].readouts[0] == "viability_phase3"
+    assert sheets.screens["DEMO01"].readouts[0] == "viability_phase2"
     assert sheets.screens["DEMO01"].readouts[-2:] == ("mean_of_stack", "metabolic")
     for plate in sheets.plates.values():
         assert (facility / config["data_root"] / plate.path).exists()
