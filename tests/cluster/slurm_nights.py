@@ -61,8 +61,9 @@ class Night:
     def kill(self) -> None:
         """Kill the main process, as the end of a login session would; jobs go on."""
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def text(self) -> str:
         """What Snakemake wrote so far."""

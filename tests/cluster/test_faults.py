@@ -50,7 +50,7 @@ def night(slurm, code, tmp_path_factory) -> Night:
     slurm.kill_node(node)
     time.sleep(settings.SECONDS_UNTIL_NODE_IS_LOST + 5)
     slurm.stop_controller()
-    time.sleep(30)  # `outlives` ends, and several questions for its state go unanswered
+    time.sleep(25)  # `outlives` ends, and several questions for its state go unanswered
     slurm.start_controller()
     status = run.finish()
     slurm.start_node(node)

@@ -18,7 +18,7 @@ rule wait_on_cpu:
         "logs/{name}.log",
     threads: lambda wildcards: 4 if wildcards.name == "lost" else 1  # 4: a node of its own
     params:
-        seconds=lambda wildcards: 30 if wildcards.name == "outlives" else 600,
+        seconds=lambda wildcards: 25 if wildcards.name == "outlives" else 600,
     shell:
         "echo $SLURM_JOB_ID >> {wildcards.name}.starts;"
         " [ -e {wildcards.name}.started ] ||"

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import slurm_processes as processes
 from slurm_nights import Night, jobs_of, written
 
 pytestmark = pytest.mark.cluster
-SNAKEFILE = Path(__file__).parent / "workflow" / "Snakefile"
 
 
 @pytest.fixture(scope="module")
-def night(slurm, code, tmp_path_factory) -> Night:
+def night(calm) -> Night:
     """All jobs of the tiny workflow in one run; on the way one is cancelled and one runs out of time."""
-    run = Night(code, tmp_path_factory.mktemp("profile"), SNAKEFILE).start()
+    run = calm["profile"]
     processes.run("scancel", run.wait_for("cancelled.started").read_text().strip())
     slow = run.wait_for("slow.started").read_text().strip()
     processes.run("scontrol", "update", f"jobid={slow}", "EndTime=now+1")  # its minute is over
