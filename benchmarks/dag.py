@@ -3,7 +3,7 @@
     python benchmarks/dag.py [--plates 10 100 1000] [--out benchmarks/dag.tsv]
 
 Each screen has three plates of 30 tiny raw files. The first dry run of a size lists all folders (cold), the
-second finds them unchanged (warm). Absolute figures belong to the machine; the growth is what counts.
+second finds them unchanged (warm), the third prints no jobs (quiet: `snakemake -n -q all`). Absolute figures belong to the machine; the growth is what counts.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ def make_facility(folder: Path, plates: int) -> None:
     (config / "screens.tsv").write_text("\n".join(screens) + "\n")
 
 
-def dry_run(folder: Path) -> tuple[float, float, int]:
-    """Seconds, megabytes at most, and jobs of one dry run."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "reason"]
+def dry_run(folder: Path, *quiet: str) -> tuple[float, float, int]:
+    """Seconds, megabytes at most, and jobs (if it prints them) of one dry run."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", *quiet]
     command += ["--snakefile", str(REPOSITORY / "Snakefile"), "--directory", str(folder)]
     begin = time.perf_counter()
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - begin
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     jobs = re.search(r"^total +(\d+)$", done.stdout + done.stderr, re.M)
-    return seconds, memory, int(jobs.group(1))
+    return seconds, memory, int(jobs.group(1)) if jobs else 0
 
 
 def main() -> None:
@@ -69,13 +69,14 @@ def main() -> None:
     parser.add_argument("--plates", type=int, nargs="+", default=[1, 10, 100, 1000])
     parser.add_argument("--out", type=Path, default=REPOSITORY / "benchmarks" / "dag.tsv")
     options = parser.parse_args()
-    lines = ["plates\tjobs\tcold_s\twarm_s\tmemory_mb"]
+    lines = ["plates\tjobs\tcold_s\twarm_s\tquiet_s\tmemory_mb"]
     for plates in options.plates:
         with tempfile.TemporaryDirectory() as folder:
             make_facility(Path(folder), plates)
-            cold, _, jobs = dry_run(Path(folder))
-            warm, memory, _ = dry_run(Path(folder))
-        lines.append(f"{plates}\t{jobs}\t{cold:.1f}\t{warm:.1f}\t{memory:.0f}")
+            cold, _, jobs = dry_run(Path(folder), "host", "reason")
+            warm, memory, _ = dry_run(Path(folder), "host", "reason")
+            quiet, _, _ = dry_run(Path(folder), "all")
+        lines.append(f"{plates}\t{jobs}\t{cold:.1f}\t{warm:.1f}\t{quiet:.1f}\t{memory:.0f}")
         print(lines[-1], flush=True)
     options.out.write_text("\n".join(lines) + "\n")
 

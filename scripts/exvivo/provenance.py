@@ -23,6 +23,7 @@ _WITHOUT_RESULTS = frozenset({"exvivo", "exvivo.errors", "exvivo.log", "exvivo.p
 _DATA_SUFFIXES = frozenset({".j2", ".css", ".js"})
 
 
+@cache
 def code_digest(script: str) -> str:
     """Digest of all modules of exvivo that `script` (a file name in scripts/) can reach, 16 hex digits."""
     modules = sorted(reachable_modules(script))

@@ -6,24 +6,35 @@ job of a cluster imports this module before its own work.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from exvivo.files import digest_bytes, digest_file, write_text
+from exvivo.files import digest_bytes, digest_file, read_json, write_json, write_text
+from exvivo.provenance import code_digest
 from exvivo.sheets import Plate, Sheets, contrast_of
 
 READER = "reader"
+ANY_ID = "[A-Za-z0-9._-]+"  # what the schemas of the sheets let an id be made of
 VIABILITY = {f"viability_phase{phase}": phase for phase in (1, 2, 3)}
 _TRAINING_READOUT = "viability_phase1"
 NOT_READABLE = "layout not readable"
-_LAYOUTS: dict[int, dict[str, Any]] = {}
 
 
 def alternatives(names: Iterable[str]) -> str:
     """Regular expression that matches exactly `names`; one that matches nothing if there are none."""
     return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+def imaged_pattern(sheets: Sheets) -> str:
+    """Regular expression of the imaged plates' ids.
+
+    Every id where no plate reader is around: an alternation of a thousand names is tried for each file that
+    Snakemake looks for, and doubles the time it plans.
+    """
+    return alternatives(imaged_ids(sheets)) if reader_ids(sheets) else ANY_ID
 
 
 def networks(sheets: Sheets) -> list[str]:
@@ -224,26 +235,36 @@ def gpus(config: dict[str, Any]) -> int:
 def training_wells_digest(
     sheets: Sheets, config: dict[str, Any], screen: str, duplicates: bool
 ) -> str:
-    """Digest of the wells that training reads: the contrast, and for phase III the duplicates."""
+    """Digest of the wells that training reads: the contrast, and for phase III the duplicates.
+
+    Every process that plans asks for it, for each screen three times. It is kept beside the screen's results
+    and worked out anew when a layout, the sheets, the contrast or the code that reads layouts changes.
+    """
+    kind = "phase3" if duplicates else "phase2"
+    plates = [sheets.plates[plate] for plate in imaged_ids(sheets, screen)]
+    contrasts = {phase: contrast_of(config, f"viability_{phase}") for phase in ("phase2", "phase3")}
+    layouts = [[name, digest_file(name)] for name in layout_files(sheets, screen)]
+    facts = [layouts, [vars(p) for p in plates], contrasts, config["pseudonym_pattern"]]
+    key = digest_bytes(json.dumps([*facts, code_digest("check_screen.py")]).encode())
+    path = Path("results/screens") / screen / "training_wells.json"
+    known = read_json(path) if path.is_file() else {}
+    if known.get("key") != key:
+        known = {"key": key} | _training_wells(plates, contrasts, config["pseudonym_pattern"])
+        write_json(path, known)
+    return known[kind]
+
+
+def _training_wells(
+    plates: list[Plate], contrasts: dict[str, dict[str, Any]], pattern: str
+) -> dict[str, str]:
     from exvivo.errors import ExvivoError
     from exvivo.sheets.layouts import screen_layout, selection_digest
 
-    # Three rules of each screen ask, in every process that plans: a layout is read once.
-    layouts = _LAYOUTS.setdefault(id(sheets), {})
-    if screen not in layouts:
-        plates = [sheets.plates[plate] for plate in imaged_ids(sheets, screen)]
-        pattern = config["pseudonym_pattern"]
-        try:
-            layouts[screen] = screen_layout(plates, Path.cwd(), pseudonym_pattern=pattern)
-        except (ExvivoError, OSError):
-            layouts[screen] = None  # check_screen says why and holds the screen
-    if layouts[screen] is None:
-        return NOT_READABLE
-    kind = "phase3" if duplicates else "phase2"
     try:
-        return selection_digest(layouts[screen], kind, contrast_of(config, f"viability_{kind}"))
-    except ExvivoError:
-        return NOT_READABLE
+        layout = screen_layout(plates, Path.cwd(), pseudonym_pattern=pattern)
+        return {kind: selection_digest(layout, kind, side) for kind, side in contrasts.items()}
+    except (ExvivoError, OSError):
+        return dict.fromkeys(contrasts, NOT_READABLE)  # check_screen says why and holds the screen
 
 
 def scan(sheets: Sheets, config: dict[str, Any], results: Path, *, full: bool = False) -> list[str]:

@@ -26,7 +26,12 @@ def library(tmp_path, monkeypatch):
 
 
 def clear():
-    for function in (provenance._imports, provenance._tree, provenance._module_digest):
+    for function in (
+        provenance.code_digest,
+        provenance._imports,
+        provenance._tree,
+        provenance._module_digest,
+    ):
         function.cache_clear()
 
 

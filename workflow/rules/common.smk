@@ -20,8 +20,8 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
-    plate=targets.alternatives(sheets.plates),
-    screen=targets.alternatives(sheets.screens),
+    plate=targets.ANY_ID,
+    screen=targets.ANY_ID,
     network=targets.alternatives(targets.networks(sheets)),
     phase="[123]",
 

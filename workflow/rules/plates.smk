@@ -13,7 +13,7 @@ rule admit_plate:
     benchmark:
         "results/benchmarks/plates/{plate}/admit_plate.tsv"
     wildcard_constraints:
-        plate=targets.alternatives(targets.imaged_ids(sheets)),
+        plate=targets.imaged_pattern(sheets),
     conda:
         "../../envs/image.yaml"
     threads: 1
@@ -44,7 +44,7 @@ rule project_plate:
     benchmark:
         "results/benchmarks/plates/{plate}/project_plate.tsv"
     wildcard_constraints:
-        plate=targets.alternatives(targets.imaged_ids(sheets)),
+        plate=targets.imaged_pattern(sheets),
     conda:
         "../../envs/image.yaml"
     threads: 4
