@@ -9,8 +9,8 @@ from pathlib import Path
 
 import harness
 import pytest
-from slurm_nights import Night
-from tiny_screen import make_tiny_screen
+from slurm_bad import Bad
+from slurm_calm import Calm
 
 from runs import Workflow
 
@@ -32,16 +32,14 @@ def code(repository, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def calm(slurm, code, tmp_path_factory) -> Iterator[dict[str, Night]]:
-    """Runs on a cluster without faults, all started at once: most of each is waiting."""
-    own = Path(__file__).parent / "workflow" / "Snakefile"
-    screen = make_tiny_screen(tmp_path_factory.mktemp("screen"))
-    nights = {
-        "profile": Night(code, tmp_path_factory.mktemp("profile"), own),
-        "screen": Night(code, screen, code / "Snakefile"),
-    }
-    for night in nights.values():
-        night.start()
-    yield nights
-    for night in nights.values():
-        night.kill()
+def calm(slurm, code, tmp_path_factory) -> Iterator[Calm]:
+    """The runs without faults, on their way."""
+    with Calm(code, tmp_path_factory).started() as calm:
+        yield calm
+
+
+@pytest.fixture(scope="session")
+def bad(slurm, repository, code, tmp_path_factory) -> Iterator[Bad]:
+    """The runs with faults, over."""
+    with Bad(slurm, repository, code, tmp_path_factory).over() as bad:
+        yield bad

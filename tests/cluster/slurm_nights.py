@@ -91,6 +91,26 @@ def environment(code: Path) -> dict[str, str]:
     return processes.environment() | {"PYTHONPATH": str(code / "scripts")}
 
 
+def run_here(code: Path, folder: Path, *targets: str) -> subprocess.Popen[bytes]:
+    """Start Snakemake on this machine, in the gaps that jobs of the cluster leave."""
+    command = ["nice", "-n", "19", sys.executable, "-m", "snakemake", "--cores", "2"]
+    with (folder / "snakemake.log").open("wb") as log:
+        return subprocess.Popen(
+            [*command, "--directory", str(folder), *targets],
+            cwd=code,
+            env=environment(code),
+            stdout=log,
+            stderr=log,
+        )
+
+
+def finish_here(run: subprocess.Popen[bytes], folder: Path, seconds: float = 200) -> Path:
+    """Wait for what `run_here` started in `folder`; return the folder."""
+    status = run.wait(seconds)
+    assert status == 0, (folder / "snakemake.log").read_text()[-6000:]
+    return folder
+
+
 def accounting(*fields: str) -> list[dict[str, str]]:
     """What the accounting database says of every run of every job, requeued ones one by one."""
     wanted = ("JobID", "Comment", *fields)

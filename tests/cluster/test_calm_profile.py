@@ -12,7 +12,7 @@ pytestmark = pytest.mark.cluster
 @pytest.fixture(scope="module")
 def night(calm) -> Night:
     """All jobs of the tiny workflow in one run; on the way one is cancelled and one runs out of time."""
-    run = calm["profile"]
+    run = calm.profile
     processes.run("scancel", run.wait_for("cancelled.started").read_text().strip())
     slow = run.wait_for("slow.started").read_text().strip()
     processes.run("scontrol", "update", f"jobid={slow}", "EndTime=now+1")  # its minute is over

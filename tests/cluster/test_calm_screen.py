@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from safetensors.numpy import load_file
-from slurm_nights import Night, accounting, environment
-from tiny_screen import make_tiny_screen
+from slurm_nights import Night, accounting, finish_here
 
 from exvivo.files import digest_file
 
@@ -24,21 +21,14 @@ MODELS = ("results/models/small/T01/phase1", f"{SCREEN}/small/phase2", f"{SCREEN
 @pytest.fixture(scope="module")
 def night(calm) -> Night:
     """The tiny screen, run on the cluster."""
-    run = calm["screen"]
-    assert run.finish(600) == 0, run.text()[-6000:]
-    return run
+    assert calm.screen.finish(600) == 0, calm.screen.text()[-6000:]
+    return calm.screen
 
 
 @pytest.fixture(scope="module")
-def local(night, code, tmp_path_factory) -> Path:
-    """The same screen, run here; asked for after the run on the cluster, so as not to disturb it."""
-    folder = make_tiny_screen(tmp_path_factory.mktemp("here"))
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(folder)]
-    done = subprocess.run(
-        command, cwd=code, env=environment(code), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-6000:]
-    return folder
+def local(calm) -> Path:
+    """Folder of the same screen, run on this machine."""
+    return finish_here(calm.local, calm.here)
 
 
 def test_scores_are_those_of_a_run_on_one_machine(night, local):

@@ -1,5 +1,5 @@
 # Jobs that a test does something to. Each waits at its first start, after it has written where it runs, and
-# goes through at its second; `{name}.starts` counts.
+# goes through at its second; `{name}.starts` counts. One waits only until the scheduler is away.
 
 
 wildcard_constraints:
@@ -17,12 +17,11 @@ rule wait_on_cpu:
     log:
         "logs/{name}.log",
     threads: lambda wildcards: 4 if wildcards.name == "lost" else 1  # 4: a node of its own
-    params:
-        seconds=lambda wildcards: 25 if wildcards.name == "outlives" else 600,
     shell:
         "echo $SLURM_JOB_ID >> {wildcards.name}.starts;"
-        " [ -e {wildcards.name}.started ] ||"
-        "  {{ echo $SLURM_JOB_ID $SLURMD_NODENAME > {wildcards.name}.started; sleep {params.seconds}; }};"
+        " [ -e {wildcards.name}.started ] || {{"
+        "  echo $SLURM_JOB_ID $SLURMD_NODENAME > {wildcards.name}.started;"
+        "  until [ {wildcards.name} = outlives -a -e scheduler.away ]; do sleep 1; done; }};"
         " echo job=$SLURM_JOB_ID > {output} 2> {log}"
 
 
