@@ -1,0 +1,16 @@
+"""The subcommands of `exvivo`, each a module with a function that adds it to the parser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from exvivo.commands import check, compare, scan, simulate
+
+# In the order of `exvivo --help`.
+COMMANDS: tuple[Callable[[Any], None], ...] = (
+    scan.add,
+    check.add,
+    compare.add,
+    simulate.add,
+)
