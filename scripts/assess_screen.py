@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from exvivo.files import read_json, write_json
+from exvivo.inspection.flags import read_flags
 from exvivo.log import start_script
 from exvivo.quality import assess
 from exvivo.responses.read import read_scores
@@ -22,6 +23,7 @@ def main(
     curves,
     scores,
     admission,
+    flags,
     histories,
     crossfit,
     screen,
@@ -42,6 +44,7 @@ def main(
         },
         crossfit=read_table(crossfit[0], READOUT) if crossfit else None,
         admission=read_json(admission),
+        flags=read_flags([flags]),
         screen=screen,
         headline=headline,
         contrasts=contrasts,
@@ -59,6 +62,7 @@ if __name__ == "__main__":
         curves=snakemake.input.curves,
         scores=snakemake.input.scores,
         admission=snakemake.input.admission,
+        flags=snakemake.input.flags,
         histories=snakemake.input.histories,
         crossfit=snakemake.input.crossfit,
         screen=snakemake.params.screen,

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from exvivo.errors import TrainingError
+from exvivo.inspection.flags import excluded_wells, read_flags
 from exvivo.log import start_script
 from exvivo.networks.recipes import recipe_from_settings
 from exvivo.tables import READOUT, write_table
@@ -23,14 +24,15 @@ from exvivo.viability import controls_of, read_images, training_layout
 log = logging.getLogger("crossfit_controls")
 
 
-def main(*, network, wells, plates, contrast, settings, folds, start, out, run):
+def main(*, network, wells, flags, plates, contrast, settings, folds, start, out, run):
     """Write the held-out predictions of a screen's controls."""
-    ready = training_layout(wells, plates, contrast, Path.cwd())
+    left_out = excluded_wells(read_flags(flags))
+    ready = training_layout(wells, plates, contrast, Path.cwd(), left_out)
     reason = "; ".join(ready.reasons) or skipped_reason(start)
     frame = READOUT.empty_table().to_pandas()
     checkpoints = Path(out).with_suffix(".checkpoints")
     if not reason:
-        own, classes = controls_of(ready.layout, contrast, read_images(wells))
+        own, classes = controls_of(ready.layout, contrast, read_images(wells, left_out))
         recipe = recipe_from_settings(network, "phase2", settings)
         how = {"recipe": recipe, "start": Path(start), "folds": folds, "run": run}
         try:
@@ -55,6 +57,7 @@ if __name__ == "__main__":
     main(
         network=snakemake.wildcards.network,
         wells=snakemake.input.wells,
+        flags=snakemake.input.flags,
         plates=snakemake.params.plates,
         contrast=snakemake.params.contrast,
         settings=snakemake.params.settings,

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from exvivo.files import read_json
+from exvivo.inspection.flags import excluded_wells, read_flags
 from exvivo.log import start_script
 from exvivo.readiness import READY
 from exvivo.readouts import read_readouts
@@ -27,6 +28,7 @@ def main(
     screen,
     layout,
     admission,
+    flags,
     files,
     contrasts,
     plates_of,
@@ -38,12 +40,14 @@ def main(
 ):
     """Write responses, curves and scores of one screen; `files` are the tables of all its readouts."""
     wells, parts = read_table(layout, LAYOUT), []
+    excluded = excluded_wells(read_flags([flags]))
     if read_json(admission)["verdict"] == READY:
         for name, plates in plates_of.items():
             values = read_readouts([file for file in files if Path(file).stem == name])
             log.info("%s: %d wells on %d plates", name, len(values), len(plates))
             own = wells[wells["plate"].isin(plates)]
             how = {"screen": screen, "readout_name": name, "contrast": contrasts[name]}
+            how["excluded"] = excluded
             parts.append(build_responses(own, values, **how))
     joined = pd.concat(parts) if parts else RESPONSES.empty_table().to_pandas()
     fits = fit_curves(joined, scoring["method"])
@@ -65,6 +69,7 @@ if __name__ == "__main__":
         screen=snakemake.params.screen,
         layout=snakemake.input.layout,
         admission=snakemake.input.admission,
+        flags=snakemake.input.flags,
         files=snakemake.input.readouts,
         contrasts=snakemake.params.contrasts,
         plates_of=snakemake.params.plates_of,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from exvivo.inspection.flags import excluded_wells, read_flags
 from exvivo.log import start_script
 from exvivo.networks.recipes import recipe_from_settings
 from exvivo.training import phases
@@ -28,15 +29,16 @@ from exvivo.viability import (
 log = logging.getLogger("train_phase")
 
 
-def main(*, phase, network, wells, plates, contrast, settings, start, labels, model, run):
+def main(*, phase, network, wells, flags, plates, contrast, settings, start, labels, model, run):
     """Train `phase` and write model, record and history."""
-    ready = training_layout(wells, plates, contrast, Path.cwd())
+    left_out = excluded_wells(read_flags(flags))
+    ready = training_layout(wells, plates, contrast, Path.cwd(), left_out)
     reason = "; ".join(ready.reasons) or skipped_reason(start)
     if reason:
         log.warning("skipped: %s", reason)
         save_skipped(model, reason)
         return
-    images = read_images(wells)
+    images = read_images(wells, left_out)
     recipe = recipe_from_settings(network, f"phase{phase}", settings)
     how = {
         "recipe": recipe,
@@ -71,6 +73,7 @@ if __name__ == "__main__":
         phase=snakemake.params.phase,
         network=snakemake.wildcards.network,
         wells=snakemake.input.wells,
+        flags=snakemake.input.flags,
         plates=snakemake.params.plates,
         contrast=snakemake.params.contrast,
         settings=snakemake.params.settings,

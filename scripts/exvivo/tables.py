@@ -99,6 +99,36 @@ QUALITY = pa.schema(
     ]
 )
 
+# What the image of each well looks like, in numbers (docs/quality.md); the worst of a well's fields.
+IMAGE_QUALITY = pa.schema(
+    [
+        ("plate", _TEXT),
+        ("well", _TEXT),
+        ("ceiling", _NUMBER),  # share of pixels at the largest value of their raw type
+        (
+            "signal",
+            _NUMBER,
+        ),  # how far the brightest thousandth lies above the ground, in sd of the noise
+    ]
+)
+
+# Findings on single wells, from all who look at them; a well "" stands for all wells of the plate.
+WELL_FLAGS = pa.schema(
+    [
+        ("plate", _TEXT),
+        ("well", _TEXT),
+        (
+            "check",
+            _TEXT,
+        ),  # empty, no_stain, off_field, out_of_focus, saturated, fibre, side_light, novel, …
+        ("source", _TEXT),  # image, network, layout, decision
+        ("value", _NUMBER),  # what was measured, missing where there is no number
+        ("limit", _NUMBER),  # beyond which it is flagged
+        ("consequence", _TEXT),  # warn, exclude, hold, include
+        ("text", _TEXT),  # one sentence
+    ]
+)
+
 
 def conform(frame: pd.DataFrame, schema: pa.Schema, *, where: str) -> pa.Table:
     """Return `frame` as an Arrow table of exactly `schema`; `StoreError` names the column that does not fit."""

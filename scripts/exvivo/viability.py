@@ -6,7 +6,7 @@ knows neither Zarr nor pandas.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from exvivo.errors import TrainingError
+from exvivo.inspection.flags import WHOLE_PLATE
 from exvivo.readiness import Readiness, add_layout, check_contrasts, check_plates, plates_from
 from exvivo.sheets.layouts import contrast_wells
 from exvivo.training.inference import Prediction, average_fields
@@ -51,18 +52,29 @@ class ScreenImages:
         return ScreenImages(self.images[list(rows)], *chosen)
 
 
-def read_images(done: Sequence[Path | str]) -> ScreenImages:
-    """Read the stores of a screen's plates, named by their done files, in that order."""
+def read_images(
+    done: Sequence[Path | str], excluded: Collection[_Key] = frozenset()
+) -> ScreenImages:
+    """Read the stores of a screen's plates, named by their done files, in that order.
+
+    Wells of `excluded`, pairs (plate, well) as `exvivo.inspection.flags.excluded_wells` names them, are left out.
+    """
     stores = [read_wells(str(path).replace(".done.json", ".zarr")) for path in done]
     stores = [store for store in stores if len(store.wells)]
     if not stores:
         return ScreenImages(np.zeros((0, 2, 1, 1), np.float32), [], [], [])
-    return ScreenImages(
+    images = ScreenImages(
         np.concatenate([store.images / np.float32(store.max_value) for store in stores]),
         [store.plate for store in stores for _ in store.wells],
         [well for store in stores for well in store.wells],
         [flag for store in stores for flag in store.flags],
     )
+    rows = [i for i, key in enumerate(images.keys) if not _is_in(key, excluded)]
+    return images if len(rows) == len(images) else images.take(rows)
+
+
+def _is_in(key: _Key, excluded: Collection[_Key]) -> bool:
+    return key in excluded or (key[0], WHOLE_PLATE) in excluded
 
 
 def training_layout(
@@ -70,12 +82,19 @@ def training_layout(
     plates: Sequence[Mapping[str, str]],
     contrast: Mapping[str, Any],
     root: Path,
+    excluded: Mapping[_Key, Sequence[str]] | None = None,
 ) -> Readiness:
-    """Whether and on what a network can be trained: the imaged plates' verdicts, layouts and controls."""
+    """Whether and on what a network can be trained: the imaged plates' verdicts, layouts and controls.
+
+    `excluded` wells, by (plate, well) with the checks that exclude them, count as damaged ones do.
+    """
     result = check_plates((), done)
     imaged = [plate for plate in plates_from(plates) if plate.plate in result.plates]
     # Pseudonyms are the business of check_screen: what a sample is called trains nothing.
     add_layout(result, imaged, root, pseudonym_pattern=".*")
+    for plate, well in _keys(result.layout):
+        if _is_in((plate, well), excluded or ()):
+            result.plates[plate]["damaged"][well] = "excluded"
     if not result.reasons:
         names = [plate.plate for plate in imaged]
         check_contrasts(result, {"viability": contrast}, {"viability": names}, min_controls=1)

@@ -14,9 +14,16 @@ from exvivo.tables import RESPONSES, read_table
 
 pytestmark = pytest.mark.slow
 
-SCORING = {"check_screen", "score_screen", "assess_screen", "report_screen", "summarise_cohort"}
+SCORING = {
+    "check_screen",
+    "judge_wells",
+    "score_screen",
+    "assess_screen",
+    "report_screen",
+    "summarise_cohort",
+}
 TRAINING = {"train_phase2", "train_phase3", "crossfit_controls", "predict_screen"}
-IMAGING = {"admit_plate", "project_plate"}
+IMAGING = {"admit_plate", "project_plate", "inspect_plate"}
 
 
 def images(facility, plate):

@@ -1,6 +1,7 @@
 # Raw plates: what each instrument wrote is admitted, then read once.
 # REQUIRED INPUTS: results/plates/{plate}/fingerprint.tsv, written by the scan in common.smk
-# OUTPUTS: admission.json, images.zarr, wells.zarr, hashes.tsv and readouts/ in results/plates/{plate}
+# OUTPUTS: admission.json, images.zarr, wells.zarr, hashes.tsv, readouts/, image_quality.parquet and
+# well_flags.parquet in results/plates/{plate}
 
 
 rule admit_plate:
@@ -59,6 +60,31 @@ rule project_plate:
         code=code_digest("project_plate.py"),
     script:
         "../../scripts/project_plate.py"
+
+
+rule inspect_plate:
+    input:
+        wells="results/plates/{plate}/wells.done.json",
+    output:
+        metrics="results/plates/{plate}/image_quality.parquet",
+        flags="results/plates/{plate}/well_flags.parquet",
+    log:
+        "logs/plates/{plate}/inspect_plate.log",
+    benchmark:
+        "results/benchmarks/plates/{plate}/inspect_plate.tsv"
+    wildcard_constraints:
+        plate=targets.imaged_pattern(sheets),
+    conda:
+        "../../envs/image.yaml"
+    threads: 1
+    resources:
+        mem_mb=times_attempt(2000),
+        runtime=times_attempt(20),
+    params:
+        settings=lookup(within=config, dpath="image_quality"),
+        code=code_digest("inspect_plate.py"),
+    script:
+        "../../scripts/inspect_plate.py"
 
 
 rule admit_plate_reader:

@@ -7,6 +7,7 @@ rule score_screen:
     input:
         layout="results/screens/{screen}/layout.parquet",
         admission="results/screens/{screen}/admission.json",
+        flags="results/screens/{screen}/well_flags.parquet",
         readouts=readouts,
         reference=reference_file,
     output:
@@ -44,6 +45,7 @@ rule assess_screen:
         curves="results/screens/{screen}/curves.parquet",
         scores="results/screens/{screen}/scores.tsv",
         admission="results/screens/{screen}/admission.json",
+        flags="results/screens/{screen}/well_flags.parquet",
         histories=model_files("_history.tsv"),
         records=model_files(".json"),
         crossfit=crossfit_files,
@@ -85,6 +87,7 @@ rule report_screen:
         verdict="results/screens/{screen}/verdict.json",
         admission="results/screens/{screen}/admission.json",
         layout="results/screens/{screen}/layout.parquet",
+        flags="results/screens/{screen}/well_flags.parquet",
         plate_admissions=of_plates("results/plates/{plate}/admission.json"),
         wells=of_imaged_plates("results/plates/{plate}/wells.done.json"),
         histories=model_files("_history.tsv"),

@@ -1,6 +1,6 @@
 # Screens: their plates and layouts together, and whether they can be scored.
-# REQUIRED INPUTS: layouts, results/plates/{plate}/{admission,wells.done}.json
-# OUTPUTS: layout.parquet and admission.json in results/screens/{screen}
+# REQUIRED INPUTS: layouts, results/plates/{plate}/{admission,wells.done}.json and well_flags.parquet
+# OUTPUTS: layout.parquet, admission.json and well_flags.parquet in results/screens/{screen}
 
 
 rule check_screen:
@@ -31,3 +31,26 @@ rule check_screen:
         code=code_digest("check_screen.py"),
     script:
         "../../scripts/check_screen.py"
+
+
+rule judge_wells:
+    input:
+        layout="results/screens/{screen}/layout.parquet",
+        plates=of_imaged_plates("results/plates/{plate}/well_flags.parquet"),
+    output:
+        flags="results/screens/{screen}/well_flags.parquet",
+    log:
+        "logs/screens/{screen}/judge_wells.log",
+    benchmark:
+        "results/benchmarks/screens/{screen}/judge_wells.tsv"
+    conda:
+        "../../envs/score.yaml"
+    threads: 1
+    resources:
+        mem_mb=times_attempt(1000),
+        runtime=times_attempt(5),
+    params:
+        decisions=[],
+        code=code_digest("judge_wells.py"),
+    script:
+        "../../scripts/judge_wells.py"

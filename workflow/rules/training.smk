@@ -1,10 +1,11 @@
 # The network in three phases: controls of a cell line, controls of the screen, exchanged duplicate labels.
-# REQUIRED INPUTS: results/plates/{plate}/wells.done.json and the layouts of the screen
+# REQUIRED INPUTS: results/plates/{plate}/wells.done.json, well_flags.parquet and the layouts of the screen
 # OUTPUTS: phase{1,2,3}.safetensors with .json and _history.tsv, crossfit.parquet
 #
 # Layouts are ancient() and read from the source, not from check_screen: a model is trained again when the
 # wells it reads change (the parameter `training_wells`), not when the name of a drug is corrected. (Were they
-# the output of another job, Snakemake would look at the parameter one run too late.)
+# the output of another job, Snakemake would look at the parameter one run too late.) The flags of wells are the
+# output of another job, so they are plain inputs: a plate that is looked at anew trains its screen anew.
 
 
 rule fetch_weights:
@@ -30,6 +31,7 @@ rule fetch_weights:
 rule train_phase1:
     input:
         wells=of_imaged_plates("results/plates/{plate}/wells.done.json"),
+        flags=of_imaged_plates("results/plates/{plate}/well_flags.parquet"),
         layouts=ancient(layout_files),
         start="results/models/{network}/imagenet.safetensors",
     output:
@@ -62,6 +64,7 @@ rule train_phase1:
 rule train_phase2:
     input:
         wells=of_imaged_plates("results/plates/{plate}/wells.done.json"),
+        flags=of_imaged_plates("results/plates/{plate}/well_flags.parquet"),
         layouts=ancient(layout_files),
         start=start_model(2),
     output:
@@ -94,6 +97,7 @@ rule train_phase2:
 rule train_phase3:
     input:
         wells=of_imaged_plates("results/plates/{plate}/wells.done.json"),
+        flags=of_imaged_plates("results/plates/{plate}/well_flags.parquet"),
         layouts=ancient(layout_files),
         start=start_model(3),
         labels="results/screens/{screen}/readouts/viability_phase2.parquet",
@@ -127,6 +131,7 @@ rule train_phase3:
 rule crossfit_controls:
     input:
         wells=of_imaged_plates("results/plates/{plate}/wells.done.json"),
+        flags=of_imaged_plates("results/plates/{plate}/well_flags.parquet"),
         layouts=ancient(layout_files),
         start=start_model(2),
     output:

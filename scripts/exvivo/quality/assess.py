@@ -11,6 +11,7 @@ import pandas as pd
 from exvivo.quality.agreement import add_modalities, add_replicates, add_titration
 from exvivo.quality.controls import Held, add_controls, add_solvent
 from exvivo.quality.rows import SCREEN, Sheet
+from exvivo.quality.seen import add_well_flags
 from exvivo.quality.uniformity import add_uniformity
 from exvivo.readouts.flags import reasons as flag_reasons
 from exvivo.readouts.kinds import kind_of
@@ -36,6 +37,7 @@ def assess(
     curves: pd.DataFrame,
     *,
     admission: Mapping[str, Any] | None,
+    flags: pd.DataFrame | None = None,
     histories: Mapping[str, pd.DataFrame] | None = None,
     crossfit: pd.DataFrame | None = None,
     headline: str = "",
@@ -51,6 +53,7 @@ def assess(
         scores: as from `exvivo.responses.score`.
         curves: `exvivo.tables.CURVES`.
         admission: the screen's admission: `verdict` (ready, waiting, refused) and `reasons`.
+        flags: `exvivo.tables.WELL_FLAGS` of the screen.
         histories: training histories by phase (`phase2`): epoch, split, loss, accuracy, auroc.
         crossfit: held-out predictions of the controls, `exvivo.tables.READOUT`. Readouts of models that were
             trained on the screen's controls are judged by them, and fail without.
@@ -70,6 +73,7 @@ def assess(
     screen = screen or (str(responses["screen"].iloc[0]) if len(responses) else "")
     sheet = Sheet(screen, limits if limits is not None else load_config({})["quality"])
     ready = _add_admission(sheet, admission)
+    add_well_flags(sheet, flags)
     if ready and headline not in names:
         reason = f"there are no responses of {headline}" if headline else "there are no responses"
         sheet.hold("headline_measured", False, [reason])

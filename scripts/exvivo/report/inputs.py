@@ -49,6 +49,7 @@ class Inputs:
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     quality: pd.DataFrame = field(default_factory=pd.DataFrame)
+    flags: pd.DataFrame = field(default_factory=pd.DataFrame)
     crossfit: pd.DataFrame | None = None
     admissions: dict[str, dict[str, Any]] = field(default_factory=dict)
     stores: dict[str, Path] = field(default_factory=dict)
@@ -143,6 +144,7 @@ def read_inputs(
         curves=reader.table(folder / "curves.parquet", tables.CURVES),
         scores=read_scores(scores) if reader.found(scores) else no_scores(),
         quality=reader.table(folder / "quality.tsv", tables.QUALITY),
+        flags=reader.table(folder / "well_flags.parquet", tables.WELL_FLAGS),
         crossfit=_crossfit(crossfit),
         admissions={p: read_json(path) for p, path in admissions.items() if path.is_file()},
         stores={p: path for p, path in stores.items() if path.is_dir()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from exvivo.tables import RESPONSES
 NOT_MEASURED = "not_measured"  # a well of the layout without a value
 NOT_FINITE = "not_finite"  # a value that is infinite
 NOT_IN_LAYOUT = "not_in_layout"  # a value whose well the layout does not name
+EXCLUDED = "excluded"  # by a check of its image, or by a person
 NO_CONTRAST = "no_contrast"  # the plate's controls give no scale
 
 UNUSED_ROLES = ("empty", "excluded")
@@ -31,6 +32,7 @@ def build_responses(
     readout_name: str,
     contrast: Mapping[str, Mapping[str, Any]] | None = None,
     death: bool = False,
+    excluded: Mapping[tuple[str, str], Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Join a readout with the layout and normalise it on each plate.
 
@@ -45,6 +47,8 @@ def build_responses(
         readout_name: the readout's name.
         contrast: the wells of 0 and 100 %, see `exvivo.sheets.layouts.contrast_wells`; default: the roles.
         death: whether to turn the scale round.
+        excluded: by (plate, well) the checks that exclude a well; the well "" stands for a whole plate
+            (`exvivo.inspection.flags.excluded_wells`). Such a well is flagged `excluded: …` and not used.
 
     Returns:
         `exvivo.tables.RESPONSES`: each well of the layout once and in its order, then wells that have a value
@@ -59,6 +63,7 @@ def build_responses(
     _check_unique(readout, f"readout {readout_name}")
     _check_plates(layout, readout, readout_name)
     frame = _join(layout, readout)
+    _exclude(frame, excluded or {})
     frame.insert(0, "readout", readout_name)
     frame.insert(0, "screen", screen)
     frame["side"] = contrast_wells(frame, contrast or DEFAULT_CONTRAST)
@@ -97,6 +102,15 @@ def _join(layout: pd.DataFrame, readout: pd.DataFrame) -> pd.DataFrame:
     for mask, flag in own:
         frame.loc[mask, "flag"] = [join_flags(text, flag) for text in frame.loc[mask, "flag"]]
     return frame
+
+
+def _exclude(frame: pd.DataFrame, excluded: Mapping[tuple[str, str], Sequence[str]]) -> None:
+    for row in frame.index if excluded else ():
+        plate, well = frame.at[row, "plate"], frame.at[row, "well"]
+        checks = [*excluded.get((plate, ""), ()), *excluded.get((plate, well), ())]
+        if checks and frame.at[row, "role"] not in UNUSED_ROLES:
+            flag = f"{EXCLUDED}: {', '.join(dict.fromkeys(checks))}"
+            frame.at[row, "flag"] = join_flags(frame.at[row, "flag"], flag)
 
 
 def _unusable(flags: pd.Series) -> pd.Series:

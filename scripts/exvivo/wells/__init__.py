@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from exvivo.wells.resample import area_average, centre_square
-from exvivo.wells.store import CHANNELS, WellImages, WellsWriter, read_wells, write_wells
+from exvivo.wells.store import (
+    CHANNELS,
+    WellImages,
+    WellsWriter,
+    iterate_wells,
+    read_wells,
+    write_wells,
+)
 
 __all__ = [
     "CHANNELS",
@@ -11,6 +18,7 @@ __all__ = [
     "WellsWriter",
     "area_average",
     "centre_square",
+    "iterate_wells",
     "read_wells",
     "write_wells",
 ]

@@ -9,6 +9,7 @@ can never be read as zeros.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from exvivo.files import read_json, replacing, write_json
 CHANNELS = ("MIP", "MID")
 FORMAT = 1
 _SHARD_BYTES = 16 << 20
+_LISTS = ("wells", "fields", "flags")
 
 
 @dataclass(slots=True)
@@ -154,45 +156,76 @@ def read_wells(path: Path | str) -> WellImages:
     store is unfinished, missing, or differs from what was written.
     """
     path = Path(path)
-    if not done_path(path).is_file():
-        raise _fault(
-            path, "this store is not finished", f"{done_path(path).name} beside it", "none"
-        )
-    done = read_json(done_path(path))
+    done = _read_done(path)
     content = _load(path)
     digest = hashlib.sha256()
     for well, fov, image in zip(content.wells, content.fields, content.images, strict=True):
         _update(digest, well, fov, image)
     if digest.hexdigest() != done.get("digest"):
-        raise _fault(
-            path,
-            "this store is not as it was written",
-            f"digest {done.get('digest')}",
-            digest.hexdigest(),
-        )
+        raise _changed(path, done, digest.hexdigest())
     return content
 
 
-def _load(path: Path) -> WellImages:
+def iterate_wells(path: Path | str) -> Iterator[WellImages]:
+    """Yield a finished store piece by piece, a shard (16 MB) at a time, each with all that `WellImages` has.
+
+    Raises `StoreError` as `read_wells` does; that the content is as it was written is known, and said, only
+    after the last piece.
+    """
+    path = Path(path)
+    done, digest = _read_done(path), hashlib.sha256()
+    for piece in _pieces(path):
+        for well, fov, image in zip(piece.wells, piece.fields, piece.images, strict=True):
+            _update(digest, well, fov, image)
+        yield piece
+    if digest.hexdigest() != done.get("digest"):
+        raise _changed(path, done, digest.hexdigest())
+
+
+def _pieces(path: Path) -> Iterator[WellImages]:
+    array, entries = _open(path)
+    step = (array.shards or array.chunks)[0]
+    for start in range(0, array.shape[0], step):
+        stop = min(start + step, array.shape[0])
+        try:
+            images = np.ascontiguousarray(array[start:stop], dtype=np.float32)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise _unreadable(path, error) from error
+        wells, fields, flags = (entries[name][start:stop] for name in _LISTS)
+        yield WellImages(entries["plate"], wells, fields, images, entries["max_value"], flags)
+
+
+def _open(path: Path) -> tuple[Any, dict[str, Any]]:
+    """The array of images, and its attributes as `WellImages` has them."""
     import zarr
-    from zarr.errors import BaseZarrError
 
     try:
         array = zarr.open_array(str(path), path="images", mode="r")
-        entries, images = dict(array.attrs), np.ascontiguousarray(array[:], dtype=np.float32)
-        if entries["format"] != FORMAT or not len(images) == len(entries["wells"]):
-            raise ValueError(f"format {entries['format']}, {len(images)} images")
-        return WellImages(
-            entries["plate"],
-            list(entries["wells"]),
-            list(entries["fields"]),
-            images,
-            float(entries["max_value"]),
-            list(entries["flags"]),
+        found = dict(array.attrs)
+        entries = {"plate": found["plate"], "max_value": float(found["max_value"])}
+        entries |= {name: list(found[name]) for name in _LISTS}
+        if found["format"] != FORMAT or not array.shape[0] == len(entries["wells"]):
+            raise ValueError(f"format {found['format']}, {array.shape[0]} images")
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise _unreadable(path, error) from error
+    return array, entries
+
+
+def _load(path: Path) -> WellImages:
+    array, entries = _open(path)
+    images, start = np.empty(array.shape, np.float32), 0
+    for piece in _pieces(path):
+        images[start : start + len(piece.images)] = piece.images
+        start += len(piece.images)
+    return WellImages(images=images, **entries)
+
+
+def _read_done(path: Path) -> dict[str, Any]:
+    if not done_path(path).is_file():
+        raise _fault(
+            path, "this store is not finished", f"{done_path(path).name} beside it", "none"
         )
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, BaseZarrError) as error:
-        found = f"{type(error).__name__}: {error}"
-        raise _fault(path, "cannot read this store", f"wells format {FORMAT}", found) from error
+    return read_json(done_path(path))
 
 
 def _update(digest: Any, well: str, fov: int, image: NDArray[np.float32]) -> None:
@@ -208,3 +241,13 @@ def _fault(path: Path, problem: str, expected: str, found: str) -> StoreError:
         where=str(path),
         hint="remove it and run the projection of the plate again",
     )
+
+
+def _changed(path: Path, done: dict[str, Any], found: str) -> StoreError:
+    expected = f"digest {done.get('digest')}"
+    return _fault(path, "this store is not as it was written", expected, found)
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    found = f"{type(error).__name__}: {error}"
+    return _fault(path, "cannot read this store", f"wells format {FORMAT}", found)

@@ -1,0 +1,28 @@
+"""Look at the image of every well of a plate, before anything is scored.
+
+Outputs
+    `metrics` (Parquet)   one row per imaged well: what the image looks like, in numbers
+    `flags` (Parquet)     one row per finding: plate, well, check, value, limit, consequence, text
+Both without rows for a plate that is refused or still arriving.
+"""
+
+from exvivo.inspection.plate import inspect_plate
+from exvivo.log import start_script
+from exvivo.tables import IMAGE_QUALITY, WELL_FLAGS, write_table
+
+
+def main(*, wells, settings, metrics, flags):
+    """Write metrics and flags of one plate."""
+    found, wrong = inspect_plate(wells.replace(".done.json", ".zarr"), settings)
+    write_table(found, metrics, IMAGE_QUALITY)
+    write_table(wrong, flags, WELL_FLAGS)
+
+
+if __name__ == "__main__":
+    start_script(__file__, snakemake.log[0])
+    main(
+        wells=snakemake.input.wells,
+        settings=snakemake.params.settings,
+        metrics=snakemake.output.metrics,
+        flags=snakemake.output.flags,
+    )
