@@ -42,6 +42,17 @@ class Workflow:
             pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done
 
+    def exvivo(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a subcommand of exvivo, of the copied code, in the working directory."""
+        return subprocess.run(
+            [sys.executable, "-m", "exvivo.cli", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=self.work,
+            env=os.environ | {"PYTHONPATH": str(self.code / "scripts")},
+            check=False,
+        )
+
     def planned(self, *arguments: str) -> dict[str, int]:
         """Jobs that a run would have now: rule → number, without the target rule."""
         done = self.snakemake("--dry-run", *arguments)
@@ -66,7 +77,7 @@ class Workflow:
 
     def remember(self) -> dict[Path, tuple[bytes, int]]:
         """Content and time of all a test may change: code, configuration, raw plates, what a scan saw."""
-        folders = (self.code, self.work / "config", self.work / "raw")
+        folders = (self.code, *(self.work / n for n in ("config", "raw", "results/archive")))
         files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
         for name in ("fingerprint.tsv", "scan.json", "scan_files.json"):
             files += self.work.glob(f"results/plates/*/{name}")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from exvivo.archive.register import frozen
 from exvivo.files import digest_bytes, digest_file, read_json, write_json, write_text
 from exvivo.provenance import code_digest
 from exvivo.sheets import Plate, Sheets, contrast_of
@@ -50,6 +51,13 @@ def _plates(sheets: Sheets, screen: str | None, reader: bool) -> list[Plate]:
 def imaged_ids(sheets: Sheets, screen: str | None = None) -> list[str]:
     """Ids of the plates with images, of one screen or of all."""
     return [plate.plate for plate in _plates(sheets, screen, reader=False)]
+
+
+def open_imaged_ids(sheets: Sheets) -> list[str]:
+    """Ids of the plates with images whose screens are not released."""
+    return [
+        p for p in imaged_ids(sheets) if sheets.screens[sheets.plates[p].screen].status == "open"
+    ]
 
 
 def reader_ids(sheets: Sheets, screen: str | None = None) -> list[str]:
@@ -268,11 +276,19 @@ def _training_wells(
 
 
 def scan(sheets: Sheets, config: dict[str, Any], results: Path, *, full: bool = False) -> list[str]:
-    """Bring the fingerprints of all plates of open screens up to date; return the plates that changed."""
+    """Bring the fingerprints of all plates of open screens up to date; return the plates that changed.
+
+    Archived plates keep the fingerprint they left with (`exvivo.archive`).
+    """
     from exvivo.plates import get_instrument
     from exvivo.plates.scan import scan_plates
 
-    watched = [p for p in sheets.plates.values() if sheets.screens[p.screen].status != "released"]
+    away = set(frozen(sheets.plates, results))
+    watched = [
+        p
+        for p in sheets.plates.values()
+        if sheets.screens[p.screen].status != "released" and p.plate not in away
+    ]
     changed = [
         plate.plate
         for plate in watched

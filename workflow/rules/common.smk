@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.current_basedir, "../../scripts").resolve()))
 
 from exvivo import targets
+from exvivo.archive.register import without_archived
 from exvivo.provenance import code_digest
 from exvivo.sheets import contrast_of, load_config, read_sheets
 
@@ -28,6 +29,12 @@ wildcard_constraints:
 
 def final_targets():
     return targets.reports(sheets) + ["results/cohort/screens.tsv"]
+
+
+def raw_plates():
+    """Pattern of the plates whose raw images a rule may read: imaged, and not archived."""
+    imaged = targets.imaged_pattern(sheets)
+    return without_archived(imaged, targets.open_imaged_ids(sheets))
 
 
 def of_plates(pattern):

@@ -14,7 +14,7 @@ rule admit_plate:
     benchmark:
         "results/benchmarks/plates/{plate}/admit_plate.tsv"
     wildcard_constraints:
-        plate=targets.imaged_pattern(sheets),
+        plate=raw_plates(),
     conda:
         "../../envs/image.yaml"
     threads: 1
@@ -45,7 +45,7 @@ rule project_plate:
     benchmark:
         "results/benchmarks/plates/{plate}/project_plate.tsv"
     wildcard_constraints:
-        plate=targets.imaged_pattern(sheets),
+        plate=raw_plates(),
     conda:
         "../../envs/image.yaml"
     threads: 4

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from exvivo.commands import check, compare, scan, simulate
+from exvivo.commands import archive, check, compare, scan, simulate
 
 # In the order of `exvivo --help`.
 COMMANDS: tuple[Callable[[Any], None], ...] = (
     scan.add,
     check.add,
+    archive.add,
     compare.add,
     simulate.add,
 )
