@@ -1,7 +1,10 @@
-"""One line per open screen.
+"""One line per screen that is open or has a release.
 
-Output `screens` (TSV): screen, verdict (`pass`, `hold`), reasons, headline, n_drugs, n_hits (empty on hold).
+Output `screens` (TSV): screen, verdict (`pass`, `hold`), reasons, headline, n_drugs, n_hits (empty on hold), release (`v1`;
+empty while the screen is open).
 """
+
+from pathlib import Path
 
 import pandas as pd
 
@@ -9,10 +12,11 @@ from exvivo.files import read_json, replacing
 from exvivo.log import start_script
 
 
-def main(*, names, verdicts, scores, screens):
+def main(*, names, verdicts, scores, releases, screens):
     """Write the table of screens."""
     rows = [summarise(*row) for row in zip(names, verdicts, scores, strict=True)]
-    columns = ["screen", "verdict", "reasons", "headline", "n_drugs", "n_hits"]
+    rows = [[*row, Path(releases.get(row[0], "")).name] for row in rows]
+    columns = ["screen", "verdict", "reasons", "headline", "n_drugs", "n_hits", "release"]
     with replacing(screens) as partial:
         pd.DataFrame(rows, columns=columns).to_csv(partial, sep="\t", index=False)
 
@@ -33,5 +37,6 @@ if __name__ == "__main__":
         names=snakemake.params.screens,
         verdicts=snakemake.input.verdicts,
         scores=snakemake.input.scores,
+        releases=snakemake.params.releases,
         screens=snakemake.output.screens,
     )

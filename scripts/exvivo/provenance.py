@@ -26,9 +26,13 @@ _DATA_SUFFIXES = frozenset({".j2", ".css", ".js"})
 @cache
 def code_digest(script: str) -> str:
     """Digest of all modules of exvivo that `script` (a file name in scripts/) can reach, 16 hex digits."""
-    modules = sorted(reachable_modules(script))
-    content = "\n".join(f"{name} {_module_digest(name)}" for name in modules)
+    content = "\n".join(f"{name} {digest}" for name, digest in module_digests(script).items())
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def module_digests(script: str) -> dict[str, str]:
+    """Digest (64 hex digits) of each module of exvivo that `script` can reach, by name, in order."""
+    return {name: _module_digest(name) for name in sorted(reachable_modules(script))}
 
 
 def reachable_modules(script: str) -> set[str]:

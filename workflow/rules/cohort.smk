@@ -1,12 +1,12 @@
 # Across screens: one line for each.
-# REQUIRED INPUTS: verdict.json and scores.tsv of all open screens
+# REQUIRED INPUTS: verdict.json and scores.tsv of all screens, of released ones their signed copies
 # OUTPUTS: results/cohort/screens.tsv
 
 
 rule summarise_cohort:
     input:
-        verdicts=of_open_screens("results/screens/{screen}/verdict.json"),
-        scores=of_open_screens("results/screens/{screen}/scores.tsv"),
+        verdicts=of_cohort("verdict.json"),
+        scores=of_cohort("scores.tsv"),
     output:
         screens=report(
             "results/cohort/screens.tsv",
@@ -25,7 +25,8 @@ rule summarise_cohort:
         mem_mb=times_attempt(1000),
         runtime=times_attempt(10),
     params:
-        screens=targets.open_screens(sheets),
+        screens=targets.cohort_screens(sheets),
+        releases=dict(sheets.frozen),
         code=code_digest("summarise_cohort.py"),
     script:
         "../../scripts/summarise_cohort.py"

@@ -9,11 +9,14 @@ sys.path.insert(0, str(Path(workflow.current_basedir, "../../scripts").resolve()
 from exvivo import targets
 from exvivo.archive.register import without_archived
 from exvivo.provenance import code_digest
+from exvivo.release.folder import frozen_screens
 from exvivo.sheets import contrast_of, load_config, read_sheets
 
 config.update(load_config(config))
 # A layout that is missing holds its own screen (check_screen), not the night.
-sheets = read_sheets(config, Path.cwd(), layouts_must_exist=False)
+sheets = read_sheets(
+    config, Path.cwd(), layouts_must_exist=False, frozen=frozen_screens()
+)
 
 # The raw plates are watched by the main process alone: a job trusts the fingerprint it was started with.
 if workflow.is_main_process:
@@ -51,8 +54,12 @@ def of_imaged_plates(pattern):
     ]
 
 
-def of_open_screens(pattern):
-    return [pattern.format(screen=screen) for screen in targets.open_screens(sheets)]
+def of_cohort(name):
+    """That result of each screen of the cohort; of a released one the signed copy."""
+    return [
+        targets.screen_file(sheets, screen, name)
+        for screen in targets.cohort_screens(sheets)
+    ]
 
 
 def of_plate(attribute):

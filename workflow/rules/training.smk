@@ -42,6 +42,8 @@ rule train_phase1:
         "logs/models/{network}/{screen}/train_phase1.log",
     benchmark:
         "results/benchmarks/models/{network}/{screen}/train_phase1.tsv"
+    wildcard_constraints:
+        screen=targets.first_phase_pattern(sheets),
     conda:
         "../../envs/train.yaml"
     threads: 1  # at batch 1 to 4 a second one costs more than it brings

@@ -20,14 +20,16 @@ def add_command(commands: Any, name: str, run: Run, text: str) -> argparse.Argum
     return parser
 
 
-def configuration() -> tuple[dict[str, Any], Any]:
+def configuration(*, layouts_must_exist: bool = True) -> tuple[dict[str, Any], Any]:
     """The configuration of the working directory, complete with defaults, and its sheets.
 
+    `layouts_must_exist` is as for `exvivo.sheets.read_sheets`.
     Raises `ConfigError` if there is none, `SheetError` with everything that is wrong in them.
     """
     import yaml
 
     from exvivo.errors import ConfigError
+    from exvivo.release.folder import frozen_screens
     from exvivo.sheets import load_config, read_sheets
 
     path = Path("config/config.yaml")
@@ -39,4 +41,6 @@ def configuration() -> tuple[dict[str, Any], Any]:
             hint="go to the folder you run snakemake in, or name it with --directory",
         )
     config = load_config(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    return config, read_sheets(config, Path.cwd())
+    return config, read_sheets(
+        config, Path.cwd(), layouts_must_exist=layouts_must_exist, frozen=frozen_screens()
+    )

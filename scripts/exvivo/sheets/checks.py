@@ -40,19 +40,23 @@ def check_sheets(
     ):
         _check_unique(records[name] or [], key, config[name], problems)
     plates, screens = records["plates"] or [], records["screens"] or []
-    _check_plates(plates, config, problems)
+    # A released screen is frozen: whatever its rows would need to be made again may be gone.
+    released = {r.values["screen"] for r in screens if r.values["status"] == "released"}
+    alive = [record for record in plates if record.values["screen"] not in released]
+    working = [record for record in screens if record.values["screen"] not in released]
+    _check_plates(alive, config, problems)
     if layouts_must_exist:
-        _check_layouts(plates, screens, config["plates"], root, problems)
-    _check_references(screens, config, root, problems)
+        _check_layouts(alive, config["plates"], root, problems)
+    _check_references(working, config, root, problems)
     _check_paths(plates, config["plates"], problems)
     if whole["screens"]:
         known = {record.values["screen"]: record.values["kind"] for record in screens}
         for record in plates:
             _check_known(record, "screen", known, config["plates"], config["screens"], problems)
-        for record in screens:
+        for record in working:
             _check_screen(record, known, config["screens"], problems)
     if whole["plates"]:
-        _check_plates_of_screens(plates, screens, config, problems)
+        _check_plates_of_screens(plates, working, config, problems)
     _check_samples(records, config, problems, whole=whole["samples"])
     if problems == [] and not plates:
         problems.append(Problem(config["plates"], 0, "", "no rows", "at least one plate"))
@@ -79,15 +83,11 @@ def _check_known(
         problems.append(Problem(file, record.line, column, found, expected, suggest(value, known)))
 
 
-def _check_layouts(
-    plates: list[Record], screens: list[Record], file: str, root: Path, problems: list[Problem]
-) -> None:
-    """Refuse layouts that are not there; a released screen is frozen and needs none."""
-    released = {r.values["screen"] for r in screens if r.values["status"] == "released"}
+def _check_layouts(plates: list[Record], file: str, root: Path, problems: list[Problem]) -> None:
+    """Refuse layouts that are not there."""
     first: dict[str, Record] = {}
     for record in plates:
-        if record.values["screen"] not in released:
-            first.setdefault(record.values["layout"], record)
+        first.setdefault(record.values["layout"], record)
     for layout, record in first.items():
         if not (root / layout).is_file():
             expected = "a file beside this sheet or in the working directory"
@@ -100,7 +100,6 @@ def _check_references(
     named = [
         (config["screens"], record.line, "reference", record.values["reference"])
         for record in screens
-        if record.values["status"] != "released"
     ]
     named.append(("config", 0, "scoring.reference", config["scoring"]["reference"] or ""))
     for file, line, column, reference in named:

@@ -5,6 +5,7 @@ Standard library and the schemas only, since every job of a workflow reads them 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
@@ -49,13 +50,17 @@ class Screen:
 
 @dataclass(frozen=True)
 class Sheets:
-    """All sheets, in their own order. `folder` gives a plate's raw data, `plates_of` a screen's plates."""
+    """All sheets, in their own order. `folder` gives a plate's raw data, `plates_of` a screen's plates.
+
+    `frozen`: for each screen with a release that is not being revised, the folder of that release.
+    """
 
     plates: dict[str, Plate]
     screens: dict[str, Screen]
     samples: dict[str, dict[str, str]] = field(default_factory=dict)
     drugs: dict[str, dict[str, str]] = field(default_factory=dict)
     data_root: Path = Path()
+    frozen: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _by_screen(self) -> dict[str, list[Plate]]:
@@ -81,15 +86,25 @@ class Record:
     values: dict[str, str]
 
 
-def read_sheets(config: dict[str, Any], root: Path, *, layouts_must_exist: bool = True) -> Sheets:
+def read_sheets(
+    config: dict[str, Any],
+    root: Path,
+    *,
+    layouts_must_exist: bool = True,
+    frozen: Mapping[str, str] | None = None,
+) -> Sheets:
     """Read and check all sheets that a configuration names.
 
     `config` comes from `load_config`; `root` is the directory that its paths are relative to (Snakemake's
     working directory). A layout file that is not there is a problem of the sheet, unless
     `layouts_must_exist` is false: then `screen_layout` reports it, and it holds one screen only. Raises
     `SheetError` with all problems of all sheets at once.
+
+    `frozen` are the screens with a release (`exvivo.release.folder.frozen_screens`): they have status
+    `released` whatever the sheet says, so that an edit of the sheet alone cannot have them made again.
     """
     problems: list[Problem] = []
+    frozen = frozen or {}
     records = {
         name: read_sheet(root / config[name], name, config[name], problems)
         if config[name]
@@ -98,6 +113,7 @@ def read_sheets(config: dict[str, Any], root: Path, *, layouts_must_exist: bool 
     }
     plates = _localise(records["plates"] or [], root, config["plates"])
     records["plates"] = plates
+    records["screens"] = [_freeze(record, frozen) for record in records["screens"] or []]
     check_sheets(records, config, root, problems, layouts_must_exist=layouts_must_exist)
     if problems:
         raise SheetError(collapse(problems))
@@ -107,6 +123,7 @@ def read_sheets(config: dict[str, Any], root: Path, *, layouts_must_exist: bool 
         samples={r.values["sample"]: r.values for r in records["samples"] or []},
         drugs={r.values["drug"]: r.values for r in records["drugs"] or []},
         data_root=root / config["data_root"],
+        frozen=frozen,
     )
 
 
@@ -238,6 +255,11 @@ def _localise(records: list[Record], root: Path, sheet: str) -> list[Record]:
         Record(record.line, record.values | {"layout": places[record.values["layout"]]})
         for record in records
     ]
+
+
+def _freeze(record: Record, frozen: Mapping[str, str]) -> Record:
+    released = record.values["screen"] in frozen
+    return Record(record.line, record.values | {"status": "released"}) if released else record
 
 
 def _build_plate(record: Record) -> Plate:

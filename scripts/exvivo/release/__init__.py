@@ -1,0 +1,1 @@
+"""Signed screens: frozen copies below released/, revisions, and what moved between two of them (DESIGN.md, section 4)."""
