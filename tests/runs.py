@@ -35,13 +35,6 @@ class Workflow:
         other.code, other.work = folder / "code", folder / "work"
         return other
 
-    def exvivo(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a subcommand of `exvivo` on the working directory, with the code beside it."""
-        command, *rest = arguments
-        line = [sys.executable, "-m", "exvivo.cli", command, "--directory", str(self.work), *rest]
-        own = os.environ | {"PYTHONPATH": str(self.code / "scripts")}
-        return subprocess.run(line, capture_output=True, text=True, env=own, check=False)
-
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run snakemake on the working directory; fail the test with its output unless it succeeds."""
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(self.code / "Snakefile")]
