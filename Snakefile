@@ -21,6 +21,7 @@ include: "workflow/rules/screens.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/readouts.smk"
 include: "workflow/rules/scores.smk"
+include: "workflow/rules/context.smk"
 include: "workflow/rules/cohort.smk"
 
 

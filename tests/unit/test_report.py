@@ -80,6 +80,7 @@ class TestPage:
         assert ids == [
             "verdict",
             "ranking",
+            "background",
             "quality",
             "plates",
             "curves",
@@ -486,7 +487,7 @@ class TestMissingInputs:
         page = Page(out.read_text())
         assert "On hold" in page.section("verdict").text
         assert "verdict.json is missing" in page.section("verdict").text
-        assert len(page.find("section")) == 9
+        assert len(page.find("section")) == 10
 
     def test_no_images_and_no_network(self, copy):
         for plate in copy.plates:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.current_basedir, "../../scripts").resolve()))
 
-from exvivo import targets
+from exvivo import comparisons, targets
 from exvivo.archive.register import without_archived
 from exvivo.provenance import code_digest
 from exvivo.release.folder import frozen_screens
@@ -98,6 +98,34 @@ def plates_of_readouts(wildcards):
 
 def reference_file(wildcards):
     return targets.reference_file(sheets, config, wildcards.screen)
+
+
+def cohort_file(wildcards):
+    return comparisons.cohort_file(sheets, config, wildcards.screen)
+
+
+def same_sample(wildcards):
+    """The screen itself and the other screens of its sample."""
+    return comparisons.same_sample(sheets, wildcards.screen)
+
+
+def same_sample_ordered(wildcards):
+    """These screens in the order of screens.tsv."""
+    return sorted(same_sample(wildcards), key=list(sheets.screens).index)
+
+
+def sample_facts(wildcards):
+    return comparisons.sample_facts(sheets, wildcards.screen)
+
+
+def of_compared(name):
+    """Input function: that result of the job's screen and of its repeats."""
+    return lambda w: comparisons.compared_files(sheets, w.screen, name)
+
+
+def of_comparison(name):
+    """Input function: that table of the job's screen, if it is compared with anything."""
+    return lambda w: comparisons.comparison_files(sheets, w.screen, name)
 
 
 def start_model(phase):

@@ -93,6 +93,13 @@ rule report_screen:
         histories=model_files("_history.tsv"),
         records=model_files(".json"),
         crossfit=crossfit_files,
+        drugs=comparisons.drugs_file(config),
+        context="results/screens/{screen}/context.tsv",
+        expected="results/screens/{screen}/expected.tsv",
+        background="results/screens/{screen}/context.json",
+        repeats=of_comparison("repeats.tsv"),
+        mismatches=of_comparison("mismatches.tsv"),
+        paired=of_comparison("paired.parquet"),
     output:
         report=report(
             "results/screens/{screen}/report.html",
@@ -114,7 +121,6 @@ rule report_screen:
         screen="{screen}",
         sample=screen_setting("sample"),
         network=screen_setting("network"),
-        drugs=lookup(within=config, dpath="drugs"),
         headline=headline,
         contrasts=contrasts,
         scoring=lookup(within=config, dpath="scoring"),

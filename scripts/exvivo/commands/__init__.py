@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from exvivo.commands import archive, check, compare, diff, release, scan, simulate
+from exvivo.commands import archive, check, compare, diff, reference, release, scan, simulate
 
 # In the order of `exvivo --help`.
 COMMANDS: tuple[Callable[[Any], None], ...] = (
@@ -13,6 +13,7 @@ COMMANDS: tuple[Callable[[Any], None], ...] = (
     check.add,
     archive.add,
     compare.add,
+    reference.add,
     release.add,
     release.add_verify,
     release.add_revise,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from exvivo.quality import statistics
 from exvivo.quality.rows import SCREEN, Sheet
+from exvivo.quality.shift import shift
 
 _MIN_WELLS = 3  # of each group, to compare medians
 
@@ -45,16 +46,30 @@ def add_solvent(sheet: Sheet, readout: str, wells: pd.DataFrame) -> None:
         untreated = part.loc[(part["role"] == "untreated") & (part["side"] == ""), "viability"]
         if min(len(solvent), len(untreated)) < _MIN_WELLS:
             continue
-        shift = float(untreated.median() - solvent.median())
-        spread = statistics.robust_sd(solvent)
-        note = f"untreated minus negative control {shift:+.3f}, {len(untreated)} and {len(solvent)} wells"
-        sheet.add(readout, scope, "untreated_shift", abs(shift), limit="untreated_shift", note=note)
-        in_sd = abs(shift) / spread if spread > 0 else float("nan")
-        sheet.add(
-            readout, scope, "untreated_shift_in_sd", in_sd, note="robust sd of the negative control"
-        )
-        delta = statistics.cliffs_delta(untreated, solvent)
-        sheet.add(readout, scope, "untreated_cliffs_delta", delta)
+        _add_shift(sheet, readout, scope, untreated, solvent)
+
+
+def _add_shift(
+    sheet: Sheet, readout: str, scope: str, untreated: pd.Series, solvent: pd.Series
+) -> None:
+    """Difference of medians with its verdict; beside it estimates with 95 % intervals."""
+    median = float(untreated.median() - solvent.median())
+    found = shift(untreated, solvent)
+    note = (
+        f"untreated minus negative control {median:+.3f} (95 % {found.low:+.3f} to {found.high:+.3f}), "
+        f"{len(untreated)} and {len(solvent)} wells"
+    )
+    sheet.add(readout, scope, "untreated_shift", abs(median), limit="untreated_shift", note=note)
+    estimates = {"signed": found.value, "low": found.low, "high": found.high}
+    for name, value in estimates.items():
+        sheet.add(readout, scope, f"untreated_shift_{name}", value, note="Hodges–Lehmann")
+    spread = statistics.robust_sd(solvent)
+    in_sd = abs(median) / spread if spread > 0 else float("nan")
+    sheet.add(
+        readout, scope, "untreated_shift_in_sd", in_sd, note="robust sd of the negative control"
+    )
+    note = f"95 % {found.delta_low:+.2f} to {found.delta_high:+.2f}"
+    sheet.add(readout, scope, "untreated_cliffs_delta", found.delta, note=note)
 
 
 def _add_counts(sheet: Sheet, readout: str, plate: str, part: pd.DataFrame) -> None:

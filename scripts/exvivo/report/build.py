@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from exvivo.files import write_text
+from exvivo.report.background import background
 from exvivo.report.comparison import comparison
 from exvivo.report.context import Context
 from exvivo.report.curves import curves
@@ -19,6 +20,7 @@ from exvivo.report.plates import plates
 from exvivo.report.quality import quality
 from exvivo.report.ranking import ranking
 from exvivo.report.render import ImageScale, Page, Section, page_texts, render
+from exvivo.report.repeats import repeats as repeated
 from exvivo.report.training import training
 from exvivo.report.verdict import verdict
 from exvivo.report.wells import well_data
@@ -39,6 +41,7 @@ def build_report(
     histories: Sequence[Path | str] | None = None,
     crossfit: Path | str | None = None,
     drugs: Path | str | None = None,
+    repeats: Path | str | None = None,
     contrasts: Mapping[str, Any] | None = None,
     scoring: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -57,6 +60,8 @@ def build_report(
         histories: phase{1,2,3}_history.tsv, likewise.
         crossfit: held-out predictions of the controls, likewise.
         drugs: drugs.tsv, for classes and targets.
+        repeats: comparisons with repeats of the sample, if there are any; mismatches.tsv and paired.parquet
+            lie beside it.
         contrasts: the configuration's `readouts`.
         scoring: the configuration's `scoring`.
         settings: the configuration's `report`.
@@ -75,6 +80,7 @@ def build_report(
         histories=None if histories is None else [Path(p) for p in histories],
         crossfit=None if crossfit is None else Path(crossfit),
         drugs=None if drugs is None else Path(drugs),
+        repeats=None if repeats is None else Path(repeats),
         sample=sample,
         contrasts=contrasts or {},
         scoring=scoring or {},
@@ -115,12 +121,15 @@ def _sections(context: Context, first: Any) -> list[Section]:
     """All sections. Cards come before controls and data: an image stands where it is met first."""
     drugs, checks = ranking(context), quality(context)
     drawn, shown = curves(context), plates(context)
+    again = repeated(context)
     trouble = sum(g.trouble for g in checks.groups if g.headline or not g.readout)
     return [
         Section("verdict", "Verdict", first),
         Section(
             "ranking", "Drugs" if context.held else "Ranked drugs", drugs, _some(len(drugs.rows))
         ),
+        Section("background", "In context", background(context)),
+        *([Section("repeats", "Repeats", again, _some(len(again.pairs)))] if again else []),
         Section("quality", "Quality", checks, f"{trouble} to read" if trouble else ""),
         Section("plates", "Plates", shown, _some(len(shown.views))),
         Section("curves", "Dose–response", drawn),

@@ -62,6 +62,10 @@ _METRICS: tuple[tuple[tuple[str, ...], str], ...] = (
         "The shift of untreated wells in units of the negative controls' spread.",
     ),
     (
+        ("untreated", "signed"),
+        "Untreated wells minus negative control, in viability: above 0 the solvent itself harms the cells.",
+    ),
+    (
         ("untreated",),
         "Whether the solvent alone harms the cells: viability of untreated wells against the negative control.",
     ),
@@ -156,6 +160,9 @@ def metric_name(metric: str) -> str:
         ("ssmd", "SSMD"),
         ("control cv", "control CV"),
         ("cliffs", "Cliff’s"),
+        ("shift signed", "shift, signed"),
+        ("shift low", "shift, lower 95 %"),
+        ("shift high", "shift, upper 95 %"),
         ("pearson", "Pearson"),
         ("spearman", "Spearman"),
     ):

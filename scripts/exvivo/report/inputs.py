@@ -12,9 +12,12 @@ import pandas as pd
 import pyarrow as pa
 
 from exvivo import tables
+from exvivo.context.names import DrugNames
+from exvivo.context.tables import CONTEXT, EXPECTED, MISMATCHES, PAIRED, REPEATS
 from exvivo.errors import StoreError
 from exvivo.files import digest_file, read_json
 from exvivo.responses.read import no_scores, read_scores
+from exvivo.sheets.registry import read_drug_rows
 
 _PHASE = re.compile(r"phase([123])")
 
@@ -35,7 +38,8 @@ class Inputs:
 
     Attributes: `headline` the readout that ranks; `admissions` the admission of each plate that has one;
     `stores` the image store of each plate that has one; `missing` the inputs that are not there, with the
-    reason; `digests` the SHA-256 of each file read, by file name.
+    reason; `context`, `expected`, `background`, `repeats`, `mismatches`, `paired` as `exvivo.context` makes them,
+    empty where nothing is known or nothing compared; `digests` the SHA-256 of each file read, by file name.
     """
 
     screen: str
@@ -54,7 +58,13 @@ class Inputs:
     admissions: dict[str, dict[str, Any]] = field(default_factory=dict)
     stores: dict[str, Path] = field(default_factory=dict)
     phases: dict[int, Phase] = field(default_factory=dict)
-    drugs: dict[str, dict[str, str]] = field(default_factory=dict)
+    drugs: DrugNames = field(default_factory=DrugNames)
+    context: pd.DataFrame = field(default_factory=pd.DataFrame)
+    expected: pd.DataFrame = field(default_factory=pd.DataFrame)
+    background: dict[str, Any] = field(default_factory=dict)
+    repeats: pd.DataFrame = field(default_factory=pd.DataFrame)
+    mismatches: pd.DataFrame = field(default_factory=pd.DataFrame)
+    paired: pd.DataFrame = field(default_factory=pd.DataFrame)
     contrasts: Mapping[str, Any] = field(default_factory=dict)
     scoring: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -98,6 +108,11 @@ class _Reader:
             return tables.read_table(path, schema)
         return pd.DataFrame({name: [] for name in schema.names})
 
+    def known(self, path: Path | None, schema: pa.Schema) -> pd.DataFrame:
+        """The table, or an empty one where nobody made it: that is nothing amiss."""
+        there = path is not None and path.is_file()
+        return self.table(path, schema) if there else schema.empty_table().to_pandas()
+
     def json(self, path: Path) -> dict[str, Any]:
         """The content, or nothing."""
         return read_json(path) if self.found(path) else {}
@@ -114,6 +129,7 @@ def read_inputs(
     histories: Sequence[Path] | None = None,
     crossfit: Path | None = None,
     drugs: Path | None = None,
+    repeats: Path | None = None,
     **settings: Any,
 ) -> Inputs:
     """Read the files of a screen (`folder` = results/screens/{screen}) and of its plates.
@@ -149,7 +165,13 @@ def read_inputs(
         admissions={p: read_json(path) for p, path in admissions.items() if path.is_file()},
         stores={p: path for p, path in stores.items() if path.is_dir()},
         phases=_phases(models, records, histories),
-        drugs=read_drugs(drugs) if drugs else {},
+        drugs=DrugNames.of(read_drug_rows(drugs)) if drugs else DrugNames(),
+        context=reader.known(folder / "context.tsv", CONTEXT),
+        expected=reader.known(folder / "expected.tsv", EXPECTED),
+        background=read_json(record) if (record := folder / "context.json").is_file() else {},
+        repeats=reader.known(repeats, REPEATS),
+        mismatches=reader.known(repeats and repeats.with_name("mismatches.tsv"), MISMATCHES),
+        paired=reader.known(repeats and repeats.with_name("paired.parquet"), PAIRED),
         missing=reader.missing,
         digests=reader.digests,
         **settings,
@@ -207,20 +229,3 @@ def _history(path: Path) -> pd.DataFrame:
     validation = table[held_out].drop(columns="split").add_prefix("validation_")
     trained = table[~held_out].drop(columns="split")
     return trained.merge(validation, how="left", left_on="epoch", right_on="validation_epoch")
-
-
-def read_drugs(path: Path) -> dict[str, dict[str, str]]:
-    """What drugs.tsv knows, by casefolded name and synonym; `SheetError` if the sheet is wrong."""
-    from exvivo.errors import Problem, SheetError
-    from exvivo.sheets.registry import read_sheet
-
-    problems: list[Problem] = []
-    rows = [record.values for record in read_sheet(path, "drugs", path.name, problems)]
-    if problems:
-        raise SheetError(problems)
-    known: dict[str, dict[str, str]] = {}
-    for row in rows:
-        for name in [*row.get("synonyms", "").split(";"), row["drug"]]:
-            if name.strip():
-                known[name.strip().casefold()] = row
-    return known

@@ -10,7 +10,8 @@ from typing import Any
 from exvivo.figures.svg import Figure
 from exvivo.figures.waterfall import bars_of, drug_name, waterfall
 from exvivo.figures.words import MISSING, dose, fixed, known
-from exvivo.report.context import Context, natural, number, text
+from exvivo.report.badges import Badge, badges_of
+from exvivo.report.context import Context, drugs_of, natural, number, text
 
 STATUS = {"inverted": "inverted", "failed": "fit failed", "no_curve": "no curve"}
 _POOR_FIT = 0.7
@@ -34,6 +35,7 @@ class Row:
     effect: str
     fit: str
     flags: list[str]
+    badges: list[Badge]
     sort: dict[str, float | None]
 
 
@@ -58,7 +60,11 @@ def ranking(context: Context) -> Ranking:
     records = scores.to_dict("records")
     top = max((float(r["dss_asym"]) for r in records if known(r["dss_asym"])), default=1.0)
     shared = Counter(number(record.get("rank")) for record in records)
-    rows = [_row(context, record, replicates, top, shared) for record in records]
+    badges = badges_of(context)
+    rows = [
+        _row(context, record, replicates, top, shared, badges.get(drug, []))
+        for drug, record in zip(drugs_of(scores), records, strict=True)
+    ]
     if context.held:
         rows.sort(key=lambda row: natural(row.name))
     else:
@@ -87,15 +93,17 @@ def _row(
     replicates: list[str],
     top: float,
     shared: Counter[float | None],
+    badges: list[Badge],
 ) -> Row:
     name = drug_name(text(record["treatment"]), text(record["addon"]))
-    known_drug = context.inputs.drugs.get(text(record["treatment"]).strip().casefold(), {})
+    known_drug = context.inputs.drugs.row(text(record["treatment"]))
     common = {
         "key": text(record["key"]),
         "name": name,
         "group": known_drug.get("class", ""),
         "target": known_drug.get("target", ""),
         "flags": flags(record, context.inputs.hit, held=context.held),
+        "badges": badges,
     }
     if context.held:
         bare = {"rank": "", "score": "", "share": 0.0, "hit": False, "replicates": [], "ic50": ""}

@@ -136,16 +136,24 @@ def _values(curves: pd.DataFrame, threshold: Threshold) -> pd.DataFrame:
 
 
 def _add_reference(frame: pd.DataFrame, reference: pd.DataFrame | None) -> pd.DataFrame:
-    """sDSS: score minus the mean of the healthy controls, by exact name; missing where there is none."""
+    """sDSS: score minus the mean of the healthy controls, by exact name and readout; missing where there is none."""
     if reference is None:
         frame = frame.assign(control_dss=np.nan, control_dss_adj=np.nan)
     else:
-        frame = frame.merge(reference, on="treatment", how="left")
+        frame = frame.merge(_of_readouts(reference, frame), on=["readout", "treatment"], how="left")
         combination = frame["addon"] != ""
         frame.loc[combination, ["control_dss", "control_dss_adj"]] = np.nan
     frame["sdss_asym"] = frame["dss_asym"] - frame["control_dss"]
     frame["sdss_asym_adj"] = frame["dss_asym_adj"] - frame["control_dss_adj"]
     return frame
+
+
+def _of_readouts(reference: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """The reference with its rows of any readout repeated for each readout of the scores."""
+    names = list(dict.fromkeys(frame["readout"]))
+    common = reference[reference["readout"] == ""].drop(columns="readout")
+    parts = [common.assign(readout=name) for name in names]
+    return pd.concat([reference[reference["readout"] != ""], *parts], ignore_index=True)
 
 
 def _ic50_rows(frame: pd.DataFrame) -> zip:

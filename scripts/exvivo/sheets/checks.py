@@ -98,10 +98,12 @@ def _check_references(
     screens: list[Record], config: dict[str, Any], root: Path, problems: list[Problem]
 ) -> None:
     named = [
-        (config["screens"], record.line, "reference", record.values["reference"])
+        (config["screens"], record.line, column, record.values[column])
+        for column in ("reference", "cohort")
         for record in screens
     ]
     named.append(("config", 0, "scoring.reference", config["scoring"]["reference"] or ""))
+    named.append(("config", 0, "context.cohort", config["context"]["cohort"] or ""))
     for file, line, column, reference in named:
         if reference and not (root / reference).is_file():
             expected = "a file, relative to the working directory"

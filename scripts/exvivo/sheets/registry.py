@@ -46,6 +46,7 @@ class Screen:
     readouts: tuple[str, ...] = ()
     reference: str = ""
     status: str = "open"
+    cohort: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,15 @@ def read_sheet(path: Path, schema: str, name: str, problems: list[Problem]) -> l
         if len(problems) == before:
             records.append(Record(row.line, values))
     return records
+
+
+def read_drug_rows(path: Path) -> list[dict[str, str]]:
+    """Rows of drugs.tsv alone; `SheetError` with everything that is wrong in it."""
+    problems: list[Problem] = []
+    rows = [record.values for record in read_sheet(path, "drugs", path.name, problems)]
+    if problems:
+        raise SheetError(collapse(problems))
+    return rows
 
 
 def check_header(header: Row, schema: str, name: str, problems: list[Problem]) -> list[str]:
