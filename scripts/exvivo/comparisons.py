@@ -9,14 +9,13 @@ from typing import Any
 
 from exvivo.sheets import Sheets
 from exvivo.sheets.names import IMAGE_READOUTS
-from exvivo.targets import cohort_screens, open_screens, screen_file
+from exvivo.targets import open_screens, screen_file
 
 
 def repeats_of(sheets: Sheets, screen: str) -> list[str]:
     """Other screens of the cohort that are of the same sample, in the order of screens.tsv."""
     sample = sheets.screens[screen].sample
-    same = [name for name in cohort_screens(sheets) if sheets.screens[name].sample == sample]
-    return [name for name in same if name != screen and sample]
+    return [name for name in sheets.by_sample.get(sample, []) if name != screen and sample]
 
 
 def same_sample(sheets: Sheets, screen: str) -> list[str]:

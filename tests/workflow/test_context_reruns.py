@@ -61,9 +61,8 @@ def write_screen(run: Workflow, screen: str, seed: int) -> None:
     run.write(f"raw/{screen}.txt", "\n".join(lines) + "\n")
 
 
-@pytest.fixture(scope="module")
-def finished(repository, tmp_path_factory):
-    run = Workflow(repository, tmp_path_factory.mktemp("context"))
+def make_facility(run: Workflow) -> None:
+    """Write raw files, sheets, a layout and a configuration."""
     layout = ["plate\twell\trole\ttreatment\tconcentration\treplicate"]
     layout += [
         f"1\t{well_name(i % 16, i // 16)}\t" + "\t".join(row[:4]) for i, row in enumerate(wells())
@@ -84,6 +83,12 @@ def finished(repository, tmp_path_factory):
         "config/config.yaml",
         "data_root: raw\nsamples: config/samples.tsv\ndrugs: config/drugs.tsv\n",
     )
+
+
+@pytest.fixture(scope="module")
+def finished(repository, tmp_path_factory):
+    run = Workflow(repository, tmp_path_factory.mktemp("context"))
+    make_facility(run)
     run.snakemake()
     return run
 

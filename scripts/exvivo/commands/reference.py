@@ -49,7 +49,8 @@ def _build(options: argparse.Namespace) -> None:
     if unknown:
         expected = f"drug screens of {config['screens']}"
         raise ConfigError("unknown screens", expected=expected, found=", ".join(unknown))
-    found = find_finished(options.screens or drug_screens, Path("results"))
+    signed = {screen: Path(folder) for screen, folder in sheets.frozen.items()}
+    found = find_finished(options.screens or drug_screens, Path("results"), signed)
     table = build_reference(found.sources, DrugNames.of(sheets.drugs.values()))
     write_text(out, reference_text(options.name, found.sources, table))
     out.chmod(0o444)  # a version is never rewritten

@@ -70,6 +70,15 @@ class Sheets:
             groups[plate.screen].append(plate)
         return groups
 
+    @cached_property
+    def by_sample(self) -> dict[str, list[str]]:
+        """Drug screens of each sample, in order: open ones, and released ones with their signed copy."""
+        groups: dict[str, list[str]] = {}
+        for screen in self.screens.values():
+            if screen.kind == "drug" and (screen.status == "open" or screen.screen in self.frozen):
+                groups.setdefault(screen.sample, []).append(screen.screen)
+        return groups
+
     def plates_of(self, screen: str) -> list[Plate]:
         """Return the plates of a screen in the order of plates.tsv; `KeyError` for an unknown screen."""
         return list(self._by_screen[screen])
