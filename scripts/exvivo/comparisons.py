@@ -45,7 +45,9 @@ def comparison_files(sheets: Sheets, screen: str, name: str) -> list[str]:
 
 def all_comparisons(sheets: Sheets, name: str) -> list[str]:
     """That table of comparisons of every open screen; each pair of open screens stands in two of them."""
-    return [file for screen in open_screens(sheets) for file in comparison_files(sheets, screen, name)]
+    return [
+        file for screen in open_screens(sheets) for file in comparison_files(sheets, screen, name)
+    ]
 
 
 def cohort_file(sheets: Sheets, config: dict[str, Any], screen: str) -> list[str]:
