@@ -19,7 +19,7 @@ def main(*, fingerprint, folder, instrument, pattern, settings, admission):
 
 
 if __name__ == "__main__":
-    start_script(__file__, snakemake.log[0])
+    start_script(__file__, snakemake.log[0], raw=snakemake.params.folder)
     main(
         fingerprint=snakemake.input.fingerprint,
         folder=snakemake.params.folder,

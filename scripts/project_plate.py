@@ -11,7 +11,7 @@ from exvivo.log import start_script
 from exvivo.projection import project_plate
 
 if __name__ == "__main__":
-    start_script(__file__, snakemake.log[0])
+    start_script(__file__, snakemake.log[0], raw=snakemake.params.folder)
     project_plate(
         plate=snakemake.wildcards.plate,
         folder=snakemake.params.folder,

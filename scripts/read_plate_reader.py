@@ -19,7 +19,7 @@ def main(*, file, layout_plate, plate, admission, readout):
 
 
 if __name__ == "__main__":
-    start_script(__file__, snakemake.log[0])
+    start_script(__file__, snakemake.log[0], raw=snakemake.params.file)
     main(
         file=snakemake.params.file,
         layout_plate=snakemake.params.layout_plate,

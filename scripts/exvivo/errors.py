@@ -18,13 +18,8 @@ class ExvivoError(ValueError):
     def __init__(
         self, problem: str, *, expected: str = "", found: str = "", where: str = "", hint: str = ""
     ):
-        self.problem, self.expected, self.found, self.where, self.hint = (
-            problem,
-            expected,
-            found,
-            where,
-            hint,
-        )
+        hidden = map(_hidden, (problem, expected, found, where, hint))
+        self.problem, self.expected, self.found, self.where, self.hint = hidden
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -39,6 +34,13 @@ class ExvivoError(ValueError):
             if text
         ]
         return "\n  ".join(parts)
+
+
+def _hidden(text: str) -> str:
+    """Whatever a sheet, an index or a file name holds, a message names no person."""
+    from exvivo.privacy.policy import current  # here: it needs these classes
+
+    return current().mask(text)
 
 
 class ConfigError(ExvivoError):
@@ -65,6 +67,10 @@ class DeviceError(ExvivoError, RuntimeError):
     """A GPU was asked for and there is none."""
 
 
+class PrivacyError(ExvivoError):
+    """A personal value that would get into results, or a check for them that cannot be made."""
+
+
 class StoreError(ExvivoError, OSError):
     """A file or store of exvivo's own that is missing, unfinished or damaged."""
 
@@ -88,7 +94,7 @@ class Problem:
         place = self.file + (f", row {self.row}" if self.row else "")
         place += f", column {self.column}" if self.column else ""
         text = f"{place}: found {self.found}; expected {self.expected}"
-        return f"{text}. {self.hint}" if self.hint else text
+        return _hidden(f"{text}. {self.hint}" if self.hint else text)
 
 
 class SheetError(ExvivoError):

@@ -1,4 +1,4 @@
-"""Logging for scripts: one file per job, the same lines on the terminal, no exception unlogged."""
+"""Logging for scripts: one file per job, the same lines on the terminal, no exception unlogged, no name in any."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from exvivo.privacy import ScrubbingFormatter, name_root, use_recorded
 from exvivo.provenance import check_library
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -18,15 +19,24 @@ def configure_logging(path: Path | str | None = None, level: int = logging.INFO)
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
-    logging.basicConfig(level=level, format=FORMAT, handlers=handlers, force=True)
+    for handler in handlers:
+        handler.setFormatter(ScrubbingFormatter(FORMAT))
+    logging.basicConfig(level=level, handlers=handlers, force=True)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
 
 
-def start_script(script: str, log: str) -> None:
-    """What every script of a rule does first: log to the rule's file, and refuse a foreign copy of exvivo."""
+def start_script(script: str, log: str, *, raw: str | None = None) -> None:
+    """What every script of a rule does first: log to the rule's file, and refuse a foreign copy of exvivo.
+
+    `raw` is the raw plate that the script reads: the log calls it so. No line of the log holds an absolute path
+    or a personal value (`exvivo.privacy`).
+    """
+    if raw is not None:
+        name_root(raw, "<raw plate>")
     configure_logging(log)
     check_library(script)
+    use_recorded()
 
 
 def _log_uncaught(

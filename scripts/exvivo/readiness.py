@@ -17,6 +17,7 @@ import pandas as pd
 from exvivo import targets
 from exvivo.errors import ExvivoError, Problem, SheetError
 from exvivo.files import read_json
+from exvivo.privacy.rawdata import of_document
 from exvivo.sheets import Plate, Sheets
 from exvivo.sheets.layouts import check_controls, screen_layout
 from exvivo.tables import LAYOUT
@@ -85,6 +86,9 @@ def add_layout(
     result: Readiness, plates: Sequence[Plate], root: Path, pseudonym_pattern: str | None = None
 ) -> None:
     """Read the layouts of `plates` into `result`; what is wrong with them refuses the screen."""
+    for name in dict.fromkeys(plate.layout for plate in plates):
+        if noted := of_document(root / name):
+            result.notes.append(f"{name}: {'; '.join(noted)}, not carried over")
     try:
         result.layout = screen_layout(plates, root, pseudonym_pattern=pseudonym_pattern)
     except SheetError as error:

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from exvivo.archive.register import frozen
-from exvivo.files import digest_bytes, digest_file, read_json, write_json, write_text
+from exvivo.errors import PrivacyError
+from exvivo.files import digest_bytes, digest_file, read_json, write_json
+from exvivo.privacy import current, record
 from exvivo.provenance import code_digest
+from exvivo.rawplates import RawPath, carried_path, recorded_path, scan_reader
 from exvivo.sheets import Plate, Sheets, contrast_of
 
 READER = "reader"
@@ -111,7 +114,9 @@ def raw_path(config: dict[str, Any], plate: Plate) -> Path:
 def plate_setting(sheets: Sheets, config: dict[str, Any], plate: str, attribute: str) -> str:
     """What plates.tsv says of a plate; `folder` is its raw path below the data root."""
     entry = sheets.plates[plate]
-    return str(raw_path(config, entry)) if attribute == "folder" else getattr(entry, attribute)
+    if attribute != "folder":
+        return getattr(entry, attribute)
+    return RawPath(raw_path(config, entry), recorded_path(entry))
 
 
 def screen_setting(sheets: Sheets, screen: str, attribute: str) -> Any:
@@ -134,6 +139,7 @@ def plates_for_layout(sheets: Sheets, screen: str) -> list[dict[str, str]]:
     names = ("plate", "screen", "path", "instrument", "layout", "layout_plate", "readout")
     return [
         {name: getattr(sheets.plates[plate], name) for name in names}
+        | {"path": recorded_path(sheets.plates[plate])}
         for plate in plate_ids(sheets, screen)
     ]
 
@@ -298,7 +304,12 @@ def training_wells_digest(
     plates = [sheets.plates[plate] for plate in imaged_ids(sheets, screen)]
     contrasts = {phase: contrast_of(config, f"viability_{phase}") for phase in ("phase2", "phase3")}
     layouts = [[name, digest_file(name)] for name in layout_files(sheets, screen)]
-    facts = [layouts, [vars(p) for p in plates], contrasts, config["pseudonym_pattern"]]
+    facts = [
+        layouts,
+        [vars(p) | {"path": recorded_path(p)} for p in plates],
+        contrasts,
+        config["pseudonym_pattern"],
+    ]
     key = digest_bytes(json.dumps([*facts, code_digest("check_screen.py")]).encode())
     path = Path("results/screens") / screen / "training_wells.json"
     known = read_json(path) if path.is_file() else {}
@@ -327,19 +338,24 @@ def scan(sheets: Sheets, config: dict[str, Any], results: Path, *, full: bool = 
     Archived plates keep the fingerprint they left with (`exvivo.archive`).
     """
     from exvivo.plates import get_instrument
-    from exvivo.plates.scan import scan_plates
+    from exvivo.plates.scan import refuse_plate, scan_plates
 
+    record(current())
     away = set(frozen(sheets.plates, results))
-    watched = [
-        p
-        for p in sheets.plates.values()
-        if sheets.screens[p.screen].status != "released" and p.plate not in away
-    ]
-    changed = [
+    names, watched, changed = {}, [], []
+    for plate in sheets.plates.values():
+        if sheets.screens[plate.screen].status == "released" or plate.plate in away:
+            continue
+        try:
+            names[plate.plate] = carried_path(plate).rpartition("/")[2]
+            watched.append(plate)
+        except PrivacyError as error:
+            changed += [plate.plate] if refuse_plate(error, results / plate.plate) else []
+    changed += [
         plate.plate
         for plate in watched
         if plate.instrument == READER
-        and _scan_reader(raw_path(config, plate), results / plate.plate)
+        and scan_reader(raw_path(config, plate), names[plate.plate], results / plate.plate)
     ]
     pattern, settle = config["imaging"]["pattern"], config["admission"]["settle_minutes"]
     jobs = [
@@ -353,13 +369,3 @@ def scan(sheets: Sheets, config: dict[str, Any], results: Path, *, full: bool = 
         if plate.instrument != READER
     ]
     return changed + scan_plates(jobs, full=full, settle_minutes=settle)
-
-
-def _scan_reader(file: Path, out: Path) -> bool:
-    """Fingerprint of a plate-reader file: small, so its content is always looked at."""
-    row = f"{file.name}\t{file.stat().st_size}\t{digest_file(file)}\n" if file.is_file() else ""
-    text, fingerprint = "path\tbytes\tsha256\n" + row, out / "fingerprint.tsv"
-    if fingerprint.is_file() and digest_file(fingerprint) == digest_bytes(text.encode()):
-        return False
-    write_text(fingerprint, text)
-    return True

@@ -38,7 +38,7 @@ def test_the_folder_of_images_may_be_given_itself(tmp_path):
 def test_a_whole_plate_is_admitted(tmp_path):
     admission = admit(make_operetta(tmp_path / "p"), tmp_path / "out", get_instrument("operetta"))
     assert admission.verdict == "admitted"
-    assert admission.reasons == []
+    assert codes(admission) == ["personal_data_in_raw"]  # its operator, who is not named
     assert admission.expected == admission.found == {"wells": 2, "images": 24}
     assert (admission.shape, admission.dtype, admission.pixel_size_um) == ([24, 20], "uint16", 0.5)
     assert admission.channels["2"].name == "dye 2"
@@ -59,7 +59,7 @@ def test_images_that_are_missing_or_not_listed(tmp_path):
     assert admission.verdict == "admitted"
     assert admission.wells["B03"].details == ["field 1, channel 1: plane 1 of 3"]
     assert admission.admitted_wells() == ["B02", "B04"]
-    assert codes(admission) == ["missing_planes", "unrecognised_images"]
+    assert codes(admission) == ["missing_planes", "personal_data_in_raw", "unrecognised_images"]
 
 
 def test_names_that_differ_in_case_are_found(tmp_path):
@@ -116,7 +116,7 @@ def test_fields_that_differ_by_the_index_are_reported_not_damaged(tmp_path):
     (tmp_path / "p" / "Index.xml").write_text(harmony_text(images, 6))
     admission = admit(tmp_path / "p", tmp_path / "out", get_instrument("operetta"))
     assert admission.verdict == "admitted"
-    assert codes(admission) == ["uneven_fields"]
+    assert codes(admission) == ["personal_data_in_raw", "uneven_fields"]
     assert admission.wells["B01"].flags == ["uneven_fields"]
 
 

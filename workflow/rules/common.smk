@@ -67,6 +67,11 @@ def of_plate(attribute):
     return lambda w: targets.plate_setting(sheets, config, w.plate, attribute)
 
 
+def privacy_signature(wildcards):
+    """What counts as personal: a change judges plates again, and reruns nothing that it admits as before."""
+    return targets.current().signature
+
+
 def screen_setting(attribute):
     """Parameter function: what screens.tsv says of the job's screen."""
     return lambda w: targets.screen_setting(sheets, w.screen, attribute)

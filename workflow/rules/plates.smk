@@ -26,6 +26,7 @@ rule admit_plate:
         instrument=of_plate("instrument"),
         pattern=lookup(within=config, dpath="imaging/pattern"),
         settings=lookup(within=config, dpath="admission"),
+        privacy=privacy_signature,
         code=code_digest("admit_plate.py"),
     script:
         "../../scripts/admit_plate.py"
@@ -107,6 +108,7 @@ rule admit_plate_reader:
     params:
         file=of_plate("folder"),
         layout_plate=of_plate("layout_plate"),
+        privacy=privacy_signature,
         code=code_digest("admit_plate_reader.py"),
     script:
         "../../scripts/admit_plate_reader.py"

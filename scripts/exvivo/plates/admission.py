@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from exvivo.errors import PlateError, StoreError
+from exvivo.errors import PlateError, PrivacyError, StoreError
 from exvivo.plates.base import Expectation, Fingerprint, Instrument, Reason, load_fingerprint
 from exvivo.plates.completeness import check_completeness
 from exvivo.plates.copies import check_copies
@@ -18,6 +18,8 @@ from exvivo.plates.findings import Findings, Well
 from exvivo.plates.images import check_images, used_files
 from exvivo.plates.patterns import Channel
 from exvivo.plates.tree import at_rest, walk
+from exvivo.privacy.policy import current
+from exvivo.privacy.rawdata import personal_fields
 
 DEFAULTS = {
     "damaged_wells_limit": 0.05,
@@ -110,7 +112,33 @@ def admit_plate(
         findings.plate(_no_images(seen, instrument))
     elif not any(reason.level == "refused" for reason in findings.reasons):
         _examine(seen, folder, settings, index, result, findings, threads)
-    return _conclude(result, findings, settings)
+        _note_personal(seen, folder, findings)
+    return _without_names(_conclude(result, findings, settings))
+
+
+def _without_names(result: Admission) -> Admission:
+    """The admission with every text as results may hold it, of channels as of reasons; else a refusal."""
+    try:
+        return Admission.from_json(
+            current().carry_all(result.to_json(), "the instrument's own words")
+        )
+    except PrivacyError as error:
+        return Admission("refused", reasons=[Reason.of("personal_data", "refused", error)])
+
+
+def _note_personal(seen: Fingerprint, folder: Path, findings: Findings) -> None:
+    """Say what personal values the raw files hold that nobody carries over."""
+    images = [file.path for file in seen.files]
+    if found := personal_fields(folder, images):
+        findings.plate(
+            Reason(
+                "personal_data_in_raw",
+                "warning",
+                found="; ".join(found),
+                expected="nothing: it stays in the raw data and is not carried over",
+                hint="mind it when you pass the raw data on",
+            )
+        )
 
 
 def _examine(
@@ -193,6 +221,9 @@ def _index(folder: Path, instrument: Instrument, findings: Findings) -> Expectat
         return None
     try:
         index = instrument.expected(folder)
+    except PrivacyError as error:
+        findings.plate(Reason.of("personal_data", "refused", error))
+        return None
     except PlateError as error:
         findings.plate(Reason.of("index_damaged", "refused", error))
         return None

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from exvivo.errors import StoreError
 from exvivo.files import digest_bytes, read_json, write_text
+from exvivo.plates.places import place
 from exvivo.plates.tree import FileStat, Folder, Tree, walk
+from exvivo.privacy.policy import current
 
 HEAD, FILES = "scan.json", "scan_files.json"
 VERSION = 1  # raise it when an instrument reads the same files differently: all plates are then listed anew
@@ -113,15 +115,16 @@ class ScanCache:
 
 
 def cache_key(folder: Path, instrument: str) -> str:
-    """Name folder and instrument without writing the folder's path into the results."""
-    return digest_bytes(f"{folder.absolute()}\n{instrument}".encode(errors="surrogateescape"))[:16]
+    """Name folder, instrument and what counts as personal, without writing the folder's path into the results."""
+    facts = f"{folder.absolute()}\n{instrument}\n{current().signature}"
+    return digest_bytes(facts.encode(errors="surrogateescape"))[:16]
 
 
 def unchanged(folder: Path, cache: ScanCache) -> bool:
     """Whether every folder of the plate still has the time of its last listing."""
     try:
         return bool(cache.folders) and all(
-            mtime and (folder / path).stat().st_mtime_ns == mtime
+            mtime and place(folder, path).stat().st_mtime_ns == mtime
             for path, mtime in cache.folders.items()
         )
     except OSError:
@@ -132,7 +135,7 @@ def quick_walk(root: Path, cache: ScanCache) -> Tree:
     """List only the folders whose time changed, and the folders new to the plate. Raises as `walk` does."""
 
     def reuse(path: str) -> Folder | None:
-        same = cache.folders.get(path) == (root / path).stat().st_mtime_ns
+        same = cache.folders.get(path) == place(root, path).stat().st_mtime_ns
         return cache.listings.get(path) if same else None
 
     return walk(root, reuse)

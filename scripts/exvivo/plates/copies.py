@@ -14,6 +14,7 @@ from exvivo.plates.findings import Findings
 from exvivo.plates.images import Look
 from exvivo.plates.patterns import Channel, Stack
 from exvivo.plates.pixels import pixel_digest
+from exvivo.plates.places import place
 from exvivo.plates.tiff import TiffFault, read_head
 
 # Samples of different images agree only where there is no noise, in dark or empty images. So many images are
@@ -41,7 +42,7 @@ class _Comparer:
         same: dict[bytes, list[Look]] = defaultdict(list)
         for look in group:
             try:
-                with (self.folder / look.file.path).open("rb") as handle:
+                with place(self.folder, look.file.path).open("rb") as handle:
                     digest, constant = pixel_digest(handle, read_head(handle, max_side=1 << 20))
             except (OSError, TiffFault):
                 continue  # it was whole a moment ago; the next scan will see what became of it

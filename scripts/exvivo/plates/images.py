@@ -14,6 +14,7 @@ from exvivo.plates.base import PROJECTION, RawFile, Reason
 from exvivo.plates.findings import Findings
 from exvivo.plates.patterns import Channel
 from exvivo.plates.pixels import Sample, sample
+from exvivo.plates.places import place
 from exvivo.plates.tiff import TiffFault, TiffHead, read_head
 
 # A copy that stopped within a file made at its full length ends in zeros. Where more images of a channel
@@ -93,7 +94,7 @@ def _look(file: RawFile, folder: Path, settings: dict[str, Any], *, describe: bo
     if file.bytes > limit:
         return Look(file, fault="too_large", detail=f"{file.bytes:,} bytes; at most {limit:,.0f}")
     try:
-        with (folder / file.path).open("rb") as handle:
+        with place(folder, file.path).open("rb") as handle:
             head = read_head(handle, max_side=settings["max_image_side"], description=describe)
             if handle.seek(0, 2) != file.bytes:
                 return Look(file, fault="changed")

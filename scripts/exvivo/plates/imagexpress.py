@@ -21,6 +21,7 @@ from exvivo.plates.base import (
     normal_well,
 )
 from exvivo.plates.htd import read_htd
+from exvivo.plates.places import place
 from exvivo.plates.tree import Tree, join, walk
 
 _GUID = re.compile(r"_?\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?$", re.IGNORECASE)
@@ -76,7 +77,7 @@ class ImageXpress(Instrument):
         if not paths:
             return None
         first = min(paths, key=lambda path: (path.count("/"), path))
-        return read_htd(Path(folder) / first, source=first)
+        return read_htd(place(folder, first), source=first)
 
 
 def read_name(name: str) -> tuple[str, int, str, int | None] | str | None:

@@ -16,7 +16,9 @@ from exvivo.plates.base import (
     well_key,
 )
 from exvivo.plates.harmony import Index, IndexImage, read_index, read_layout_wells
+from exvivo.plates.places import place
 from exvivo.plates.tree import Tree, join, walk
+from exvivo.privacy.policy import current
 from exvivo.sheets.names import well_name
 
 _INDEXES = ("index.idx.xml", "index.xml")  # the first one found nearest to the plate's root
@@ -36,15 +38,16 @@ class Operetta(Instrument):
     def parse(self, tree: Tree) -> Listing:
         """Join the index with the files that are there. Raises `PlateError` without a whole index."""
         source = _find_index(tree)
-        index = read_index(tree.root / source, source=source)
-        place = PurePosixPath(source).parent.as_posix().removeprefix(".")
+        index = read_index(place(tree.root, source), source=source)
+        beside = PurePosixPath(source).parent.as_posix().removeprefix(".")
         stats = tree.stats()
         # Windows does not mind the case of names, so an index may differ from the copy's names in it.
         by_case = {path.casefold(): path for path in stats}
         listing = Listing(indexes=[(source, stats[source].bytes)])
         used = {source}
         for image in index.images:
-            path = by_case.get(join(place, image.url.replace("\\", "/")).casefold())
+            url = current().carry_path(image.url.replace("\\", "/"), source)
+            path = by_case.get(join(beside, url).casefold())
             if path is None or not _inside(image.url):
                 continue
             used.add(path)
@@ -61,7 +64,7 @@ class Operetta(Instrument):
         """Return every image that the index lists. Raises `PlateError` without a whole index."""
         tree = walk(folder)
         source = _find_index(tree)
-        index = read_index(tree.root / source, source=source)
+        index = read_index(place(tree.root, source), source=source)
         keys = {_key(image, source) for image in index.images}
         wells = {key[0] for key in keys} | {
             _well(row, column, source) for row, column in index.wells
@@ -193,7 +196,7 @@ def _layout_notes(tree: Tree, wells: set[str]) -> list[Reason]:
         try:
             named = {
                 _well(row, column, source)
-                for row, column in read_layout_wells(tree.root / source, source=source)
+                for row, column in read_layout_wells(place(tree.root, source), source=source)
             }
         except ExvivoError as error:
             notes.append(Reason.of("assay_layout_damaged", "warning", error))

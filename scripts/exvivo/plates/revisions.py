@@ -13,6 +13,7 @@ from exvivo.errors import StoreError
 from exvivo.files import read_json
 from exvivo.plates.base import Fingerprint, RawFile
 from exvivo.plates.cache import Known, ScanCache
+from exvivo.plates.places import place
 from exvivo.plates.tree import FileStat
 
 HASHES = "hashes.tsv"  # written by the projection, see exvivo.checksums
@@ -102,7 +103,7 @@ class Revisions:
         recorded = self._hashes.get(path)
         algorithm = recorded.algorithm if recorded else checksums.ALGORITHM
         try:
-            return checksums.checksum_file(self.folder / path, algorithm)
+            return checksums.checksum_file(place(self.folder, path), algorithm)
         except OSError as error:
             log.warning("%s: cannot be read: %s", path, error.strerror or error)
             return "unreadable"
@@ -130,7 +131,7 @@ class Revisions:
         rows = [(file.path, file.bytes, file.revision) for file in old.files] + old.indexes
         for path, size, revision in rows:
             try:
-                mtime = (self.folder / path).stat().st_mtime_ns
+                mtime = place(self.folder, path).stat().st_mtime_ns
             except OSError:
                 continue
             self.cache.files[path] = Known(size, mtime if mtime <= written else -1, revision)

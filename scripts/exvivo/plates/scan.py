@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from exvivo.errors import ExvivoError, StoreError
+from exvivo.errors import ExvivoError, PrivacyError, StoreError
 from exvivo.files import write_text
 from exvivo.plates.base import (
     IMAGE_NAME,
@@ -28,8 +28,10 @@ from exvivo.plates.base import (
 from exvivo.plates.cache import ScanCache, cache_key, quick_walk, unchanged
 from exvivo.plates.revisions import Revisions, projected
 from exvivo.plates.tree import Tree, at_rest, walk
+from exvivo.privacy import scrub
 
 FINGERPRINT = "fingerprint.tsv"
+PERSONAL = "personal_data"  # code of the reason that refuses a plate for a name
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,8 @@ def scan_plate(
     cache = cache or ScanCache(key)
     cache.load_files(out)
     tree, listing = _list(folder, instrument, cache if quiet and not full else None)
-    if _vanished(tree) and old is not None and old.files and projected(out):
+    personal = any(problem.code == PERSONAL for problem in listing.problems)
+    if _vanished(tree) and not personal and old is not None and old.files and projected(out):
         _keep(plate, cache, out, "raw files are no longer there; what was made of them stays valid")
         return False
     new = _fingerprint(listing, tree, Revisions(folder, out, old, cache))
@@ -85,6 +88,8 @@ def scan_plate(
     cache.note = "; ".join(problem.found for problem in new.problems)
     if tree is not None:
         cache.remember(tree, now_ns)
+    elif personal:
+        cache.folders = {}  # nothing of it is remembered: the next scan looks again
     cache.save(out)
     return changed
 
@@ -106,13 +111,23 @@ def scan_plates(
         try:
             return scan_plate(*job, full=full, settle_minutes=settle_minutes)
         except (OSError, ExvivoError) as error:
-            log.error("plate %s: the scan failed: %s", job[0], error)
+            log.error("plate %s: the scan failed: %s", job[0], scrub(str(error)))
             return False
 
     jobs = list(plates)
     with ThreadPoolExecutor(threads) as pool:
         written = list(pool.map(scan, jobs))
     return [job[0] for job, changed in zip(jobs, written, strict=True) if changed]
+
+
+def refuse_plate(error: PrivacyError, out: Path | str) -> bool:
+    """Write the fingerprint of a plate that may not be looked at; return whether it has changed."""
+    text = Fingerprint(settled=True, problems=[Reason.of(PERSONAL, "refused", error)]).text()
+    path = Path(out) / FINGERPRINT
+    if path.is_file() and _read(path) == text:
+        return False
+    write_text(path, text)
+    return True
 
 
 def _list(
@@ -123,6 +138,8 @@ def _list(
     try:
         tree = quick_walk(folder, cache) if cache and cache.listings else walk(folder)
         listing = instrument.list_tree(tree)
+    except PrivacyError as error:
+        return None, Listing(problems=[Reason.of(PERSONAL, "refused", error)])
     except ExvivoError as error:
         code = "folder_not_found" if tree is None else "index_damaged"
         return tree, Listing(problems=[Reason.of(code, "refused", error)])

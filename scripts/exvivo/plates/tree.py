@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exvivo.errors import PlateError
+from exvivo.errors import PlateError, PrivacyError
+from exvivo.plates.places import carried_name, place
 
 # A plate of 1,536 wells with 9 sites, 4 waves and 40 planes has 2.2 million images and fewer than 100
 # folders. More than this is not a plate but the disk it lies on.
@@ -136,12 +137,12 @@ def list_folder(root: Path, path: str, home: str) -> Folder:
 
     Raises `OSError` if it is not a readable folder.
     """
-    place = root / path
-    stat = place.stat()
+    here = place(root, path)
+    stat = here.stat()
     folder = Folder(stat.st_mtime_ns, stat.st_ctime_ns)
-    with os.scandir(place) as entries:
+    with os.scandir(here) as entries:
         for entry in entries:
-            _add(folder, entry, home)
+            _add(folder, entry, home, path)
     folder.folders.sort()
     if path.count("/") + 1 >= MAX_DEPTH:
         folder.refused |= dict.fromkeys(folder.folders, "too deep")
@@ -149,11 +150,17 @@ def list_folder(root: Path, path: str, home: str) -> Folder:
     return folder
 
 
-def _add(folder: Folder, entry: os.DirEntry[str], home: str) -> None:
-    name = entry.name
-    if (
-        not name.isprintable()
-    ):  # tabs and line ends would break the fingerprint, so would half a character
+def _add(folder: Folder, entry: os.DirEntry[str], home: str, path: str) -> None:
+    name = carried_name(entry.name, path)
+    if name != entry.name and (name in folder.files or name in folder.folders):
+        raise PrivacyError(
+            "two names become one when their personal values are replaced",
+            expected="names that differ in something else too",
+            where=f"{path or 'the plate'}: {name}",
+            hint="rename one of them",
+        )
+    # Tabs and line ends would break the fingerprint, so would half a character.
+    if not name.isprintable():
         folder.refused[ascii(name)] = "unsafe name: it has control or undecodable characters"
         return
     try:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from exvivo.checksums import ALGORITHM, FileHash, checksum_file
 from exvivo.omezarr import Histogram, PlateWriter
+from exvivo.plates.places import place
 from exvivo.projection.plan import FieldTask
 from exvivo.projection.planes import PlaneError, PlaneFormat
 from exvivo.projection.stack import StackProjector
@@ -80,7 +81,7 @@ def _hash_faulty(folder: Path, task: FieldTask, error: PlaneError) -> list[FileH
     hashes = []
     for file in faulty:
         try:
-            digest = checksum_file(folder / file.path)
+            digest = checksum_file(place(folder, file.path))
         except OSError:
             digest = "unreadable"
         hashes.append(FileHash(file.path, file.bytes, ALGORITHM, digest))

@@ -11,6 +11,7 @@ from exvivo.errors import PlateError
 from exvivo.plates.admission import Admission
 from exvivo.plates.base import RawFile, well_key
 from exvivo.plates.patterns import Channel
+from exvivo.plates.places import place
 from exvivo.plates.tiff import TiffFault, read_head
 from exvivo.projection.planes import PlaneFormat
 
@@ -90,7 +91,7 @@ def find_format(folder: Path, plan: Plan, channel: Channel) -> PlaneFormat | Non
         return PlaneFormat((channel.shape[0], channel.shape[1]), np.dtype(channel.dtype))
     for task in plan.tasks:
         try:
-            with (folder / task.files[0].path).open("rb") as handle:
+            with place(folder, task.files[0].path).open("rb") as handle:
                 head = read_head(handle)
         except (OSError, TiffFault):
             continue

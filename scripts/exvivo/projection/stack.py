@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from exvivo.checksums import ALGORITHM, FileHash
 from exvivo.plates.base import PROJECTION, RawFile
+from exvivo.plates.places import place
 from exvivo.projection.planes import PlaneError, PlaneFormat, PlaneReader
 
 PROJECTION_ONLY, SINGLE_PLANE, ZERO_PLANE = "projection_only", "single_plane", "zero_plane"
@@ -86,7 +87,9 @@ class StackProjector:
 
     def _read(self, folder: Path, file: RawFile) -> FileHash:
         try:
-            checksum = self._reader.read(folder / file.path, file.bytes, self._begin, self._add)
+            checksum = self._reader.read(
+                place(folder, file.path), file.bytes, self._begin, self._add
+            )
             if not self._sum:
                 self._doubt_zeros()
         except PlaneError as error:

@@ -45,6 +45,8 @@ def contrast_of(config: dict[str, Any], readout: str) -> dict[str, dict[str, Any
 def _cross_checks(config: dict[str, Any]) -> list[Finding]:
     """What a schema cannot say: patterns that compile, limits that differ."""
     problems = _check_pattern("pseudonym_pattern", config["pseudonym_pattern"], ())
+    for number, pattern in enumerate(config["privacy"]["patterns"]):
+        problems += _check_pattern(f"privacy.patterns.{number}", pattern, ())
     if config["imaging"]["pattern"] is not None:
         problems += _check_pattern("imaging.pattern", config["imaging"]["pattern"], ("well",))
     expected = "two different limits: their order says whether more is better"

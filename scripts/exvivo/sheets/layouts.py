@@ -21,6 +21,7 @@ from exvivo.sheets.cells import read_cells, take_format
 from exvivo.sheets.interpret import Well, interpret
 from exvivo.sheets.longform import read_long
 from exvivo.sheets.names import parse_well, suggest
+from exvivo.sheets.personal import personal_cells
 from exvivo.sheets.registry import Plate, collapse
 from exvivo.sheets.schema import read_schema
 from exvivo.sheets.values import ROLES
@@ -171,7 +172,9 @@ def selection_digest(
 
 def _read(path: Path, name: str, pattern: str | None) -> pd.DataFrame:
     problems: list[Problem] = []
-    rows, size = take_format(read_cells(path, name), name)
+    rows = read_cells(path, name)
+    problems += [p for row in rows for p in personal_cells(row.cells, name, row.line)]
+    rows, size = take_format(rows, name)
     if not rows:
         raise SheetError([Problem(name, 0, "", "only comments", "a header and rows")])
     read = read_blocks if is_blocks(rows) else read_long

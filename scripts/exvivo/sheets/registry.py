@@ -12,10 +12,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from exvivo.errors import Problem, SheetError
+from exvivo.privacy.policy import use
 from exvivo.sheets.checks import check_sheets, readout_of, split_names
 from exvivo.sheets.names import suggest
+from exvivo.sheets.personal import personal_cell
 from exvivo.sheets.schema import column_validator, describe, read_schema
 from exvivo.sheets.text import Row, read_rows
+
+_MEANT = ("path",)  # a raw plate's path refuses its own plate, at the scan, and stops no other
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ def read_sheets(
     `frozen` are the screens with a release (`exvivo.release.folder.frozen_screens`): they have status
     `released` whatever the sheet says, so that an edit of the sheet alone cannot have them made again.
     """
+    use(config["privacy"], root)
     problems: list[Problem] = []
     frozen = frozen or {}
     records = {
@@ -212,6 +217,8 @@ def _check_row(
     ]
     for column, cell in given.items():
         problems.extend(_check_cell(cell, column, schema, name, row.line))
+        if column not in _MEANT:
+            problems.extend(personal_cell(cell, name, row.line, column))
     return {
         column: given.get(column, node.get("default", ""))
         for column, node in content["properties"].items()
