@@ -159,12 +159,19 @@ def _two_gaussians(
     column = values.reshape(-1, 1)
     one = GaussianMixture(1, random_state=seed).fit(column)
     # The usual tolerance (1e-3). Run to the end, the fit follows the tails: on the DNA content of Jurkat cells
-    # it gains 2 % of likelihood, and 23 % instead of 84 % of the G2 cells lie above the threshold.
+    # it gains 2 % of likelihood, and 23 % instead of 82 % of the G2 cells lie above the threshold.
     two = GaussianMixture(2, n_init=_STARTS, random_state=seed).fit(column)
     order = np.argsort(two.means_[:, 0])
     weights, means = two.weights_[order], two.means_[order, 0]
     sds = np.sqrt(two.covariances_[order, 0, 0])
-    gain = float(one.bic(column) - two.bic(column))
+    # Whether two are needed is asked of the best fit of two, not of the early one.
+    start = {
+        "weights_init": two.weights_,
+        "means_init": two.means_,
+        "precisions_init": 1 / two.covariances_,
+    }
+    best = GaussianMixture(2, tol=1e-6, max_iter=500, **start).fit(column)
+    gain = float(one.bic(column) - best.bic(column))
     return tuple(map(float, weights)), tuple(map(float, means)), tuple(map(float, sds)), gain  # type: ignore[return-value]
 
 
