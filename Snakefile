@@ -23,6 +23,7 @@ include: "workflow/rules/readouts.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/context.smk"
 include: "workflow/rules/cohort.smk"
+include: "workflow/rules/outcome.smk"
 
 
 rule all:
