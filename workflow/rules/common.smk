@@ -6,9 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.current_basedir, "../../scripts").resolve()))
 
-from exvivo import comparisons, targets
+from exvivo import comparisons, jobsize, provenance, targets
 from exvivo.archive.register import without_archived
-from exvivo.provenance import code_digest
 from exvivo.release.folder import frozen_screens
 from exvivo.sheets import contrast_of, load_config, read_sheets
 
@@ -28,6 +27,11 @@ wildcard_constraints:
     screen=targets.ANY_ID,
     network=targets.alternatives(targets.networks(sheets)),
     phase="[123]",
+
+
+def code_digest(script):
+    """Parameter function: digest of the code behind a script; a job looks at that of its own rule only."""
+    return lambda wildcards: provenance.code_digest(script)
 
 
 def final_targets():
@@ -191,7 +195,25 @@ def times_attempt(amount):
 
 
 def by_size(amount, per_input_mb):
-    """Resource function: `amount` and a share by the size of the fingerprint, more at each restart."""
-    return lambda wildcards, input, attempt: int(
-        attempt * (amount + per_input_mb * input.size_mb)
+    """Resource function: `amount` and a share by the size of the input that is there, more at each restart.
+
+    Not `input.size_mb`: it cannot be had before a group has made its own intermediate files, and what cannot be
+    had is left out of the group's sum.
+    """
+    return lambda wildcards, input, attempt: jobsize.amount(
+        attempt, amount, per_input_mb * jobsize.megabytes(input)
+    )
+
+
+def by_plate(amount, per_1000_files=0, per_file_mb=0, per_gb=0):
+    """Resource function: `amount` and shares by the raw plate's files, their size, their volume."""
+    return lambda wildcards, input, attempt: jobsize.by_plate(
+        input.fingerprint, attempt, amount, per_1000_files, per_file_mb, per_gb
+    )
+
+
+def by_wells(amount, per_1000_wells):
+    """Resource function: `amount` and a share by the wells in the stores `input.wells`."""
+    return lambda wildcards, input, attempt: jobsize.amount(
+        attempt, amount, per_1000_wells * jobsize.wells(input.wells) / 1000
     )

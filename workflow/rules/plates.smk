@@ -19,8 +19,8 @@ rule admit_plate:
         "../../envs/image.yaml"
     threads: 1
     resources:
-        mem_mb=by_size(1000, per_input_mb=200),
-        runtime=by_size(10, per_input_mb=30),
+        mem_mb=by_plate(1000, per_1000_files=20),
+        runtime=by_plate(10, per_1000_files=3),
     params:
         folder=of_plate("folder"),
         instrument=of_plate("instrument"),
@@ -51,8 +51,8 @@ rule project_plate:
         "../../envs/image.yaml"
     threads: 4
     resources:
-        mem_mb=times_attempt(2000),
-        runtime=by_size(15, per_input_mb=60),
+        mem_mb=by_plate(2000, per_file_mb=60),
+        runtime=by_plate(15, per_gb=2),
     params:
         folder=of_plate("folder"),
         channel=lookup(within=config, dpath="imaging/channel"),
