@@ -23,6 +23,7 @@ def slurm(tmp_path_factory) -> Iterator[harness.Cluster]:
     with harness.cluster() as cluster:
         yield cluster
         shutil.copytree(cluster.folder / "log", tmp_path_factory.mktemp("slurm") / "log")
+    assert not cluster.left_overs(), "the cluster is down, and this is still there"
 
 
 @pytest.fixture(scope="session")

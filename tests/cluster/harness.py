@@ -26,7 +26,7 @@ from pathlib import Path
 
 import slurm_processes as processes
 import slurm_settings as settings
-from slurm_links import link_configuration, linked_folder, unlink_configuration
+from slurm_links import CONFIGURATION, link_configuration, linked_folder, unlink_configuration
 from slurm_processes import ClusterError, run, wait_until
 
 PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd", "sbatch", "sacct")
@@ -101,6 +101,11 @@ class Cluster:
         for name in ("slurmctld", "slurmdbd", "mariadbd", "munged"):
             self._end(name)
         unlink_configuration(self.folder)
+
+    def left_overs(self) -> list[str]:
+        """What of this cluster is still there: links in /etc/slurm, processes by number and command."""
+        there = [str(CONFIGURATION)] if linked_folder() == self.folder else []
+        return there + [f"{pid} {text}" for pid, text in processes.mentioning(str(self.folder))]
 
     # -- faults ------------------------------------------------------------------------------------
 

@@ -98,10 +98,10 @@ class Bad:
         self.slurm.thaw(hangs)
 
     def lose_scheduler(self) -> None:
-        """slurmctld is away; meanwhile a job ends, and several questions for states go unanswered."""
+        """slurmctld is away for a minute; meanwhile a job ends, and many questions go unanswered."""
         self.slurm.stop_controller()
         (self.faults.folder / "scheduler.away").touch()
-        time.sleep(25)
+        time.sleep(60)
         self.slurm.start_controller()
 
     def node_of(self, screen: str) -> str:

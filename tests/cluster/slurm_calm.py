@@ -18,16 +18,20 @@ TOO_SMALL, ENOUGH = "size=200k", "size=50m"  # the stores of a plate take 1.4 MB
 
 class Calm:
     """`profile`: the tiny workflow; `screen`: the tiny screen, and the same without cluster in `here`;
-    `disk`: two plates, the first of them on a disk too small for its stores, given up at once."""
+    `disk`: two plates, the first of them on a disk too small for its stores, given up at once; `hopeless`:
+    jobs that are given up after two attempts; `arrays`: three jobs as an array."""
 
     def __init__(self, code: Path, folders: pytest.TempPathFactory):
-        own = Path(__file__).parent / "workflow" / "Snakefile"
+        own = Path(__file__).parent / "workflow"
         workflow = code / "Snakefile"
         screens = {
             name: make_tiny_screen(folders.mktemp(name)) for name in ("screen", "here", "disk")
         }
         self.code = code
-        self.profile = Night(code, folders.mktemp("profile"), own)
+        self.profile = Night(code, folders.mktemp("profile"), own / "Snakefile")
+        hopeless = (own / "hopeless.smk", "--config", f"code={code}")
+        self.hopeless = Night(code, folders.mktemp("hopeless"), *hopeless)
+        self.arrays = Night(code, folders.mktemp("arrays"), own / "arrays.smk")
         self.screen = Night(code, screens["screen"], workflow)
         self.disk = Night(code, screens["disk"], workflow, *WELLS)
         self.here = screens["here"]
@@ -41,12 +45,14 @@ class Calm:
         self.profile.start()
         self.screen.start()
         self.disk.start("--restart-times", "0")
+        self.hopeless.start("--restart-times", "1")
+        self.arrays.start("--restart-times", "0", "--slurm-array-jobs", "wide")
         self.local = run_here(self.code, self.here)
         try:
             yield self
         finally:
             self.local.kill()
-            for night in (self.profile, self.screen, self.disk):
+            for night in (self.profile, self.screen, self.disk, self.hopeless, self.arrays):
                 night.kill()
             if self.disk_mounted:
                 subprocess.run(["umount", str(small)], check=True)

@@ -129,6 +129,13 @@ def jobs_of(rule: str, *fields: str) -> list[dict[str, str]]:
     ]
 
 
+def jobs_of_group(name: str, night: Night, *fields: str) -> list[dict[str, str]]:
+    """The Slurm jobs of one run that each hold a group of jobs, in the order of submission."""
+    jobs = accounting(*fields, "WorkDir")
+    mine = [job for job in jobs if job["WorkDir"] == str(night.folder)]
+    return [job for job in mine if job["Comment"].startswith(f"rule_{name}_")]
+
+
 def written(path: Path) -> dict[str, str]:
     """`a=1 b=2` as a dictionary: what a job of the tiny workflow leaves."""
     return dict(word.split("=", 1) for word in path.read_text().split())

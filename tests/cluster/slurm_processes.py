@@ -96,6 +96,19 @@ def with_open_file(program: str, beginning: str) -> Iterator[int]:
                 yield int(entry.name)
 
 
+def mentioning(text: str) -> Iterator[tuple[int, str]]:
+    """Processes with `text` in their command or environment, and their command."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid() and name_of(int(entry.name)):
+            try:
+                command = (entry / "cmdline").read_bytes()
+                found = text.encode() in command + (entry / "environ").read_bytes()
+            except OSError:  # ended meanwhile
+                continue
+            if found:
+                yield int(entry.name), command.replace(b"\0", b" ").decode(errors="replace")
+
+
 def end(pid: int, *, seconds: float = 10, at_once: bool = False) -> None:
     """End one process: ask, wait, then kill. `at_once` does not ask."""
     for sign in (signal.SIGKILL,) if at_once else (signal.SIGTERM, signal.SIGKILL):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -10,10 +11,11 @@ import pytest
 from safetensors.numpy import load_file
 from slurm_nights import Night, accounting, finish_here
 
+from exvivo import failures
 from exvivo.files import digest_file
 
 pytestmark = pytest.mark.cluster
-GPU_RULES = {"train_phase1", "train_phase2", "train_phase3", "crossfit_controls", "predict_screen"}
+ON_GPU = ("train_phase1", "phase2_", "phase3_", "crossfit_controls")  # rules, and groups of rules
 SCREEN = Path("results/screens/S01")
 MODELS = ("results/models/small/T01/phase1", f"{SCREEN}/small/phase2", f"{SCREEN}/small/phase3")
 
@@ -51,20 +53,29 @@ def test_jobs_see_the_configuration(night):
     assert record["recipe"]["epochs"] == 3
 
 
-def test_rules_that_use_a_gpu_ran_in_the_gpu_partition_with_one(night):
+def test_jobs_that_use_a_gpu_ran_in_the_gpu_partition_with_one(night):
     jobs = {job["Comment"]: job for job in accounting("Partition", "AllocTRES", "WorkDir")}
     mine = [job for job in jobs.values() if job["WorkDir"] == str(night.folder)]
-    assert len(mine) == 16
     for job in mine:
-        rule = job["Comment"].removeprefix("rule_").split("_wildcards_")[0]
-        assert job["Partition"] == ("gpu" if rule in GPU_RULES else "cpu"), rule
-        assert ("gres/gpu=1" in job["AllocTRES"]) == (rule in GPU_RULES), rule
+        name = job["Comment"].removeprefix("rule_")
+        on_gpu = name.startswith(ON_GPU)
+        assert job["Partition"] == ("gpu" if on_gpu else "cpu"), name
+        assert ("gres/gpu=1" in job["AllocTRES"]) == on_gpu, name
+    assert sum(job["Partition"] == "gpu" for job in mine) == 4
+
+
+def test_what_belongs_together_was_one_submission(night):
+    jobs = [job for job in accounting("WorkDir") if job["WorkDir"] == str(night.folder)]
+    steps = night.text().count("Finished jobid: ") - 1  # without `rule all`
+    groups = [job for job in jobs if job["Comment"].startswith(("rule_plate_", "rule_screen_"))]
+    assert len(groups) == 3 and len(jobs) <= steps / 1.7
 
 
 def test_every_job_ran_once(night):
     assert "Trying to restart" not in night.text()
-    jobs = [job for job in accounting("WorkDir") if job["WorkDir"] == str(night.folder)]
-    assert len(jobs) == len({job["Comment"] for job in jobs})
+    jobs = [job for job in accounting("State", "WorkDir") if job["WorkDir"] == str(night.folder)]
+    assert {job["State"] for job in jobs} == {"COMPLETED"}
+    assert night.text().count("Submitted") + night.text().count("has been submitted") == len(jobs)
 
 
 def test_nothing_is_left_to_do_and_nothing_half_written(night):
@@ -73,3 +84,24 @@ def test_nothing_is_left_to_do_and_nothing_half_written(night):
     for done in night.folder.rglob("*.done.json"):
         assert json.loads(done.read_text())
     assert digest_file(night.folder / SCREEN / "report.html")
+
+
+def test_a_gpu_that_was_asked_for_and_is_not_there_stops_the_job_at_once(night, calm, tmp_path):
+    folder = shutil.copytree(night.folder, tmp_path / "strict")
+    config = folder / "config/config.yaml"
+    config.write_text(config.read_text().replace("allow_cpu: true", "allow_cpu: false"))
+    model = f"{MODELS[0]}.safetensors"
+    strict = Night(calm.code, folder, calm.code / "Snakefile", model, "--forcerun", "train_phase1")
+    assert strict.start("--restart-times", "0").finish() == 1
+    log = (folder / "logs/models/small/T01/train_phase1.log").read_text()
+    device = next(line for line in log.splitlines() if "CUDA_VISIBLE_DEVICES" in line)
+    assert device.rpartition("=")[2].isdigit()  # Slurm gave one; there is no driver for it here
+    assert "device cpu" not in log and "epoch" not in log
+    _, (failure,) = failures.read_record(folder / failures.RECORD)
+    assert failure.rule == "train_phase1" and "a GPU was asked for" in failure.text
+    assert "allow_cpu: true" in failure.remedy
+
+
+def test_a_training_log_begins_with_the_device(night):
+    for log in (night.folder / "logs").rglob("train_phase*.log"):
+        assert "device cpu: 1 threads" in "".join(log.read_text().splitlines()[:3]), log
