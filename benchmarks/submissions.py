@@ -69,7 +69,7 @@ def submissions(folder: Path) -> tuple[int, int]:
     text = done.stdout + done.stderr
     jobs = int(re.search(r"^total +(\d+)$", text, re.M).group(1)) - 1  # `rule all` is local
     groups = len(re.findall(r"Group job ", text))
-    alone = len(re.findall(r"^rule ", text, re.M))  # members of a group are indented
+    alone = len(re.findall(r"^rule (?!all:)", text, re.M))  # members of a group are indented
     return groups + alone, jobs
 
 
