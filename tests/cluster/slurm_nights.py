@@ -44,7 +44,7 @@ class Night:
             )
         return self
 
-    def finish(self, seconds: float = 240) -> int:
+    def finish(self, seconds: float = 400) -> int:
         """Wait for the main process; return its exit status."""
         assert self.process is not None
         try:
@@ -53,7 +53,7 @@ class Night:
             self.kill()
             pytest.fail(f"snakemake did not end within {seconds:g} s:\n{self.text()[-6000:]}")
 
-    def run(self, *options: str, seconds: float = 240) -> None:
+    def run(self, *options: str, seconds: float = 400) -> None:
         """Run to the end; fail with the end of the log unless all went well."""
         status = self.start(*options).finish(seconds)
         assert status == 0, self.text()[-6000:]
@@ -104,7 +104,7 @@ def run_here(code: Path, folder: Path, *targets: str) -> subprocess.Popen[bytes]
         )
 
 
-def finish_here(run: subprocess.Popen[bytes], folder: Path, seconds: float = 200) -> Path:
+def finish_here(run: subprocess.Popen[bytes], folder: Path, seconds: float = 600) -> Path:
     """Wait for what `run_here` started in `folder`; return the folder."""
     status = run.wait(seconds)
     assert status == 0, (folder / "snakemake.log").read_text()[-6000:]
