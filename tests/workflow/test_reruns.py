@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 SCORING = {
     "check_screen",
     "judge_wells",
+    "test_layout",
     "score_screen",
     "assess_screen",
     "report_screen",

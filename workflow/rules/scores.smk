@@ -1,6 +1,6 @@
 # From readouts to a ranked list: normalise, fit, score, judge, report. Nothing here knows the assay.
 # REQUIRED INPUTS: readouts of the screen, its layout and verdict, records of its models
-# OUTPUTS: responses.parquet, curves.parquet, scores.tsv, quality.tsv, verdict.json, report.html
+# OUTPUTS: responses.parquet, curves.parquet, scores.tsv, layout_truth.json, quality.tsv, verdict.json, report.html
 
 
 rule score_screen:
@@ -39,6 +39,32 @@ rule score_screen:
         "../../scripts/score_screen.py"
 
 
+rule test_layout:
+    input:
+        layout="results/screens/{screen}/layout.parquet",
+        admission="results/screens/{screen}/admission.json",
+        wells=of_imaged_plates("results/plates/{plate}/wells.done.json"),
+        readouts=measured_wells,
+    output:
+        evidence="results/screens/{screen}/layout_truth.json",
+    log:
+        "logs/screens/{screen}/test_layout.log",
+    benchmark:
+        "results/benchmarks/screens/{screen}/test_layout.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=times_attempt(3000),
+        runtime=times_attempt(30),
+    params:
+        contrasts=contrasts,
+        plates_of=plates_of_readouts,
+        code=code_digest("test_layout.py"),
+    script:
+        "../../scripts/test_layout.py"
+
+
 rule assess_screen:
     input:
         responses="results/screens/{screen}/responses.parquet",
@@ -46,6 +72,7 @@ rule assess_screen:
         scores="results/screens/{screen}/scores.tsv",
         admission="results/screens/{screen}/admission.json",
         flags="results/screens/{screen}/well_flags.parquet",
+        layout_truth="results/screens/{screen}/layout_truth.json",
         histories=model_files("_history.tsv"),
         records=model_files(".json"),
         crossfit=crossfit_files,
@@ -88,6 +115,7 @@ rule report_screen:
         admission="results/screens/{screen}/admission.json",
         layout="results/screens/{screen}/layout.parquet",
         flags="results/screens/{screen}/well_flags.parquet",
+        layout_truth="results/screens/{screen}/layout_truth.json",
         plate_admissions=of_plates("results/plates/{plate}/admission.json"),
         wells=of_imaged_plates("results/plates/{plate}/wells.done.json"),
         histories=model_files("_history.tsv"),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from exvivo.quality.agreement import add_modalities, add_replicates, add_titration
 from exvivo.quality.controls import Held, add_controls, add_solvent
+from exvivo.quality.placement import add_placement
 from exvivo.quality.rows import SCREEN, Sheet
 from exvivo.quality.seen import add_well_flags
 from exvivo.quality.uniformity import add_uniformity
@@ -38,6 +39,7 @@ def assess(
     *,
     admission: Mapping[str, Any] | None,
     flags: pd.DataFrame | None = None,
+    placement: Mapping[str, Any] | None = None,
     histories: Mapping[str, pd.DataFrame] | None = None,
     crossfit: pd.DataFrame | None = None,
     headline: str = "",
@@ -54,6 +56,7 @@ def assess(
         curves: `exvivo.tables.CURVES`.
         admission: the screen's admission: `verdict` (ready, waiting, refused) and `reasons`.
         flags: `exvivo.tables.WELL_FLAGS` of the screen.
+        placement: evidence on the layout of each plate, from `exvivo.placement.examine`.
         histories: training histories by phase (`phase2`): epoch, split, loss, accuracy, auroc.
         crossfit: held-out predictions of the controls, `exvivo.tables.READOUT`. Readouts of models that were
             trained on the screen's controls are judged by them, and fail without.
@@ -65,7 +68,8 @@ def assess(
 
     Returns:
         `exvivo.tables.QUALITY`, and the verdict: `verdict` (pass, hold), `reasons`, `headline`, and
-        `readouts` with verdict and reasons of each readout by itself.
+        `readouts` with verdict and reasons of each readout by itself, `placement` with status and sentence of each
+        plate in the layout truth test.
 
     """
     names = list(dict.fromkeys(responses["readout"]))
@@ -77,12 +81,13 @@ def assess(
     if ready and headline not in names:
         reason = f"there are no responses of {headline}" if headline else "there are no responses"
         sheet.hold("headline_measured", False, [reason])
+    placed = add_placement(sheet, placement)
     for name in names:
         one = _Readout(responses, scores, curves, name, contrasts or {})
         _add_readout(sheet, one, crossfit)
     _add_mismatches(sheet, scores, names, hit)
     _add_training(sheet, histories or {}, names)
-    return sheet.frame(headline), _verdict(sheet, names, headline)
+    return sheet.frame(headline), _verdict(sheet, names, headline) | {"placement": placed}
 
 
 class _Readout:

@@ -16,6 +16,7 @@ from exvivo.report.images import Thumbnails, thumbnails
 from exvivo.report.inputs import Inputs, read_inputs
 from exvivo.report.methods import methods
 from exvivo.report.montage import montage
+from exvivo.report.placement import placement
 from exvivo.report.plates import plates
 from exvivo.report.quality import quality
 from exvivo.report.ranking import ranking
@@ -132,12 +133,19 @@ def _sections(context: Context, first: Any) -> list[Section]:
         *([Section("repeats", "Repeats", again, _some(len(again.pairs)))] if again else []),
         Section("quality", "Quality", checks, f"{trouble} to read" if trouble else ""),
         Section("plates", "Plates", shown, _some(len(shown.views))),
+        *_placement(context),
         Section("curves", "Dose–response", drawn),
         Section("montage", "Controls", montage(context)),
         Section("training", "Training", training(context)),
         Section("comparison", "Readouts compared", comparison(context)),
         Section("methods", "Methods and limits", methods(context)),
     ]
+
+
+def _placement(context: Context) -> list[Section]:
+    """The layout truth test, where there was one."""
+    found = placement(context)
+    return [Section("placement", "Layout", found, _some(found.wrong))] if found.views else []
 
 
 def _some(number: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 NAMES_HITS = ("modality_mismatch",)
-YES_NO = ("plates_ready", "headline_measured")
+YES_NO = ("plates_ready", "headline_measured", "layout_truth")
 _APART = "1 is perfect, above 0.5 very good, below 0 the controls overlap."
 
 # The first entry whose words all occur in a metric's id is taken.
@@ -33,6 +33,15 @@ _METRICS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("plates", "ready"),
         "Whether every plate has arrived, was admitted and has a readable layout.",
+    ),
+    (
+        ("layout", "truth"),
+        "Whether every plate fits its layout as given, and no other arrangement better.",
+    ),
+    (
+        ("layout", "margin"),
+        "Evidence for the layout as given over the best other arrangement, in nats: below 0 another one fits "
+        "better.",
     ),
     (("headline", "measured"), "Whether the readout that ranks has any values."),
     (("control", "wells"), "Usable control wells of the rarer kind."),

@@ -48,6 +48,7 @@ class Inputs:
     network: str = ""
     verdict: dict[str, Any] = field(default_factory=dict)
     admission: dict[str, Any] = field(default_factory=dict)
+    layout_truth: dict[str, Any] = field(default_factory=dict)
     layout: pd.DataFrame = field(default_factory=pd.DataFrame)
     responses: pd.DataFrame = field(default_factory=pd.DataFrame)
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -155,6 +156,7 @@ def read_inputs(
         network=network,
         verdict=reader.json(folder / "verdict.json"),
         admission=reader.json(folder / "admission.json"),
+        layout_truth=_optional_json(reader, folder / "layout_truth.json"),
         layout=layout,
         responses=responses,
         curves=reader.table(folder / "curves.parquet", tables.CURVES),
@@ -176,6 +178,11 @@ def read_inputs(
         digests=reader.digests,
         **settings,
     )
+
+
+def _optional_json(reader: _Reader, path: Path) -> dict[str, Any]:
+    """The content of a file that older results do not have."""
+    return reader.json(path) if path.is_file() else {}
 
 
 def _crossfit(path: Path | None) -> pd.DataFrame | None:

@@ -53,7 +53,7 @@ def _cross_checks(config: dict[str, Any]) -> list[Finding]:
     problems += [
         Finding(f"quality.{metric}", f"good and bad both {limits['good']}", expected)
         for metric, limits in config["quality"].items()
-        if isinstance(limits, dict) and limits["good"] == limits["bad"]
+        if isinstance(limits, dict) and "good" in limits and limits["good"] == limits["bad"]
     ]
     return problems
 
