@@ -68,8 +68,8 @@ def assess(
 
     Returns:
         `exvivo.tables.QUALITY`, and the verdict: `verdict` (pass, hold), `reasons`, `headline`, and
-        `readouts` with verdict and reasons of each readout by itself, `placement` with status and sentence of each
-        plate in the layout truth test.
+        `readouts` with verdict and reasons of each readout by itself, and if tested
+        `placement` with status and sentence of each plate.
 
     """
     names = list(dict.fromkeys(responses["readout"]))
@@ -87,7 +87,8 @@ def assess(
         _add_readout(sheet, one, crossfit)
     _add_mismatches(sheet, scores, names, hit)
     _add_training(sheet, histories or {}, names)
-    return sheet.frame(headline), _verdict(sheet, names, headline) | {"placement": placed}
+    verdict = _verdict(sheet, names, headline) | ({"placement": placed} if placed else {})
+    return sheet.frame(headline), verdict
 
 
 class _Readout:

@@ -80,8 +80,7 @@ def _maps(layout: pd.DataFrame, entry: dict[str, Any], plate: str, number: int) 
             row.well,
             row.role,
             {"negative_control": 1.0, "positive_control": 0.0}.get(row.role),
-            "" if row.role == "empty" else "no control",
-            f"{plate}/{row.well}",
+            key=f"{plate}/{row.well}",
         )
         for row in layout.itertuples()
     ]
