@@ -85,6 +85,19 @@ CURVES = pa.schema(
     ]
 )
 
+BANDS = pa.schema(
+    [
+        ("screen", _TEXT),
+        ("readout", _TEXT),
+        ("role", _TEXT),
+        ("treatment", _TEXT),
+        ("addon", _TEXT),
+        ("concentration", _NUMBER),  # nM, over the tested doses
+        ("low", _NUMBER),  # inhibition, fraction: the ends of the curve's interval at this dose
+        ("high", _NUMBER),
+    ]
+)
+
 QUALITY = pa.schema(
     [
         ("screen", _TEXT),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from exvivo.errors import ConfigError, ScoringError
 from exvivo.responses.curve import PARAMETERS, evaluate, goodness, signed_slope
 from exvivo.responses.itrex import Fits, fit_itrex
+from exvivo.responses.robust import fit_least_squares, fit_robust
 from exvivo.tables import CURVES
 
 Array = NDArray[np.float64]
@@ -22,7 +23,11 @@ CURVE_ROLES = ("treatment", "titration")
 KEY = ["screen", "readout", "role", "treatment", "addon"]
 
 # A method takes log10 doses (P, n) and inhibition as fractions (P, n) and fits P curves at once.
-METHODS: dict[str, Callable[[Array, Array], Fits]] = {"itrex": fit_itrex}
+METHODS: dict[str, Callable[[Array, Array], Fits]] = {
+    "itrex": fit_itrex,
+    "robust": fit_robust,
+    "least_squares": fit_least_squares,
+}
 
 
 @dataclass
@@ -34,11 +39,14 @@ class _Series:
     row: dict[str, object] = field(default_factory=dict)
 
 
-def fit_curves(responses: pd.DataFrame, method: str = "itrex") -> pd.DataFrame:
+def fit_curves(
+    responses: pd.DataFrame, method: str = "itrex", *, single: bool = True
+) -> pd.DataFrame:
     """Fit every treatment and titration of `responses` (`exvivo.tables.RESPONSES`).
 
     Combinations are curves of their own: (treatment, addon). `method` is a name in `METHODS`. Returns
-    `exvivo.tables.CURVES`, for each curve a row with replicate 0 (all replicates) and one per replicate.
+    `exvivo.tables.CURVES`, for each curve a row with replicate 0 (all replicates) and, if `single`, one per
+    replicate.
     Status: `ok`; `inverted` (viability rises with dose); `failed` (constant data, or no fit); `no_curve`
     (fewer than three doses measured), the last two with a reason and without parameters. Raises
     `ConfigError` for an unknown method and `ScoringError` for a dose that is missing or not positive.
@@ -47,7 +55,7 @@ def fit_curves(responses: pd.DataFrame, method: str = "itrex") -> pd.DataFrame:
         raise ConfigError("unknown scoring method", expected=", ".join(METHODS), found=method)
     frame = responses[responses["role"].isin(CURVE_ROLES)]
     _check_doses(frame)
-    series = list(_split(frame))
+    series = list(_split(frame, single=single))
     sizes: dict[int, list[_Series]] = {}
     for one in series:
         if one.row["n_doses"] < MIN_DOSES:
@@ -63,12 +71,12 @@ def fit_curves(responses: pd.DataFrame, method: str = "itrex") -> pd.DataFrame:
     return _to_frame([one.row for one in series])
 
 
-def _split(frame: pd.DataFrame) -> Iterator[_Series]:
-    """The series of all curves: replicates together first, then each."""
+def _split(frame: pd.DataFrame, *, single: bool) -> Iterator[_Series]:
+    """The series of all curves: replicates together first, then each if `single`."""
     for key, rows in frame.groupby(KEY, sort=False):
         names = dict(zip(KEY, key, strict=True))
         yield _series(rows, names, ALL_REPLICATES)
-        for replicate, part in rows.groupby("replicate"):
+        for replicate, part in rows.groupby("replicate") if single else ():
             yield _series(part, names, int(replicate))
 
 
