@@ -3,7 +3,8 @@
 Outputs
     `responses` (Parquet)   one row per readout and well: value, viability (fraction, not clipped), flag, used
     `curves` (Parquet)      one row per readout, drug and replicate (0: all): parameters, status, goodness of fit
-    `scores` (TSV)          one row per readout and drug: DSS_asym and other scores, IC values (nM), status, hit, rank
+    `scores` (TSV)          one row per readout and drug: DSS_asym and other scores, IC values (nM), intervals, hit, rank
+    `bands` (Parquet)       41 rows per readout and drug: the curve's interval at a dose, inhibition (fraction)
 All without rows where the screen cannot be scored; its admission.json says why.
 """
 
@@ -17,8 +18,8 @@ from exvivo.inspection.flags import excluded_wells, read_flags
 from exvivo.log import start_script
 from exvivo.readiness import READY
 from exvivo.readouts import read_readouts
-from exvivo.responses import build_responses, fit_curves, read_reference, score, scores_schema
-from exvivo.tables import CURVES, LAYOUT, RESPONSES, read_table, write_table
+from exvivo.responses import build_responses, read_reference, score_responses, scores_schema
+from exvivo.tables import BANDS, CURVES, LAYOUT, RESPONSES, read_table, write_table
 
 log = logging.getLogger("score_screen")
 
@@ -37,6 +38,7 @@ def main(
     responses,
     curves,
     scores,
+    bands,
 ):
     """Write responses, curves and scores of one screen; `files` are the tables of all its readouts."""
     wells, parts = read_table(layout, LAYOUT), []
@@ -50,17 +52,12 @@ def main(
             how["excluded"] = excluded
             parts.append(build_responses(own, values, **how))
     joined = pd.concat(parts) if parts else RESPONSES.empty_table().to_pandas()
-    fits = fit_curves(joined, scoring["method"])
-    table = score(
-        fits,
-        joined,
-        threshold=scoring["threshold"],
-        hit=scoring["hit"],
-        reference=read_reference(reference) if reference else None,
-    )
+    healthy = read_reference(reference) if reference else None
+    fits, table, band = score_responses(joined, scoring, contrasts=contrasts, reference=healthy)
     write_table(joined, responses, RESPONSES)
     write_table(fits, curves, CURVES)
     write_table(table, scores, scores_schema(table))
+    write_table(band, bands, BANDS)
 
 
 if __name__ == "__main__":
@@ -78,4 +75,5 @@ if __name__ == "__main__":
         responses=snakemake.output.responses,
         curves=snakemake.output.curves,
         scores=snakemake.output.scores,
+        bands=snakemake.output.bands,
     )

@@ -134,7 +134,7 @@ def test_a_curve_does_not_depend_on_the_other_drugs() -> None:
 def test_unknown_method_and_missing_dose_are_errors() -> None:
     layout, readout = screen({"A": CURVE})
     responses = build_responses(layout, readout, screen="S", readout_name="r")
-    assert list(METHODS) == ["itrex"]
+    assert list(METHODS) == ["itrex", "robust", "least_squares"]
     with pytest.raises(ConfigError, match="unknown scoring method"):
         fit_curves(responses, "magic")
     for dose in (0.0, np.nan):

@@ -1,6 +1,7 @@
 # From readouts to a ranked list: normalise, fit, score, judge, report. Nothing here knows the assay.
 # REQUIRED INPUTS: readouts of the screen, its layout and verdict, records of its models
-# OUTPUTS: responses.parquet, curves.parquet, scores.tsv, layout_truth.json, quality.tsv, verdict.json, report.html
+# OUTPUTS: responses.parquet, curves.parquet, scores.tsv, bands.parquet, layout_truth.json, quality.tsv, verdict.json,
+#   report.html
 
 
 rule score_screen:
@@ -19,6 +20,7 @@ rule score_screen:
             category="Scores",
             labels={"screen": "{screen}", "table": "scores"},
         ),
+        bands="results/screens/{screen}/bands.parquet",
     log:
         "logs/screens/{screen}/score_screen.log",
     benchmark:
@@ -109,6 +111,7 @@ rule report_screen:
     input:
         responses="results/screens/{screen}/responses.parquet",
         curves="results/screens/{screen}/curves.parquet",
+        bands="results/screens/{screen}/bands.parquet",
         scores="results/screens/{screen}/scores.tsv",
         quality="results/screens/{screen}/quality.tsv",
         verdict="results/screens/{screen}/verdict.json",

@@ -29,6 +29,7 @@ NEEDED = {
         "layout.parquet",
         "responses.parquet",
         "curves.parquet",
+        "bands.parquet",
     ),
     "training": (),
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from exvivo.responses.curve import PARAMETERS, evaluate, grid
+from exvivo.responses.curve import PARAMETERS, evaluate
 from exvivo.responses.dss import Threshold, dss_asym
 from exvivo.responses.levenberg import Model, Settings, minimise_curves
 from exvivo.responses.noise import Noise, random_of
@@ -22,7 +22,9 @@ Array = NDArray[np.float64]
 
 BAND_POINTS = 41  # of the curve's band, over the tested log10 doses
 _RACE = Settings(tolerance=1e-4, max_iterations=4)  # from each start; the best one goes on
-_FINISH = Settings(tolerance=1e-4, max_iterations=30)  # a fortieth of a standard error is near enough
+_FINISH = Settings(
+    tolerance=1e-4, max_iterations=30
+)  # a fortieth of a standard error is near enough
 _STARTS = (0.7, 2.0)  # slopes, beside the curve that the sample was drawn from
 
 

@@ -58,7 +58,9 @@ def _null(design: Array, plates: list[str], noise: Noise, seed: int) -> tuple[Ar
     random = random_of(seed, "flat", str(design.tolist()), *plates)
     sums = np.stack(
         [
-            random.choice(noise.shape, (int(count), DRAWS)).sum(axis=0) if count else np.zeros(DRAWS)
+            random.choice(noise.shape, (int(count), DRAWS)).sum(axis=0)
+            if count
+            else np.zeros(DRAWS)
             for count in design.sum(axis=1)
         ]
     )

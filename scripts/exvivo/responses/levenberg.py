@@ -114,15 +114,11 @@ def _minimise(
         here, old = place[running], inner[:, running]
         step = _step(here, old[free], lower[free][:, running], upper[free][:, running], damping)
         trial = old.copy()
-        trial[free] = np.clip(
-            old[free] + step, lower[free][:, running], upper[free][:, running]
-        )
+        trial[free] = np.clip(old[free] + step, lower[free][:, running], upper[free][:, running])
         there = _expand(trial, x[:, running], y[:, running], model)
         better = there.loss < here.loss
         small = here.loss - there.loss <= settings.tolerance * here.loss
-        arrived = (better & small & (damping < 1.0)) | (
-            ~better & (damping > settings.most_damping)
-        )
+        arrived = (better & small & (damping < 1.0)) | (~better & (damping > settings.most_damping))
         # A step that changes nothing at all is the end as well, whatever the damping.
         arrived |= np.all(trial == old, axis=0)
         inner[:, running[better]] = trial[:, better]

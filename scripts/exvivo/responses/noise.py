@@ -73,9 +73,7 @@ class Noise:
 def random_of(seed: int, *names: str) -> np.random.Generator:
     """Random numbers that depend on the seed and the names only, so that order and company do not matter."""
     text = "\x1f".join([str(seed), *names])
-    return np.random.default_rng(
-        int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
-    )
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))
 
 
 def estimate_noise(

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from exvivo.errors import StoreError
+from exvivo.responses.intervals import INTERVAL_TEXTS
 
-SCORE_TEXT = ("screen", "readout", "treatment", "addon", "status", "reason", "rel_ic50_text")
+SCORE_TEXT = (
+    "screen",
+    "readout",
+    "treatment",
+    "addon",
+    "status",
+    "reason",
+    "rel_ic50_text",
+    *INTERVAL_TEXTS,
+)
 
 
 def read_scores(path: Path | str) -> pd.DataFrame:
@@ -36,6 +48,24 @@ def read_scores(path: Path | str) -> pd.DataFrame:
     for name in ("addon", "status", "reason"):
         frame[name] = frame.get(name, "")
     return frame
+
+
+def final_hits(scores: pd.DataFrame, verdict: Mapping[str, Any]) -> pd.DataFrame:
+    """Scores whose `hit` also heeds the screen's verdict (verdict.json): on hold, or unknown, nothing is a hit.
+
+    `hit` of scores.tsv is what the drug's own curve and interval say; it stands there before anybody has
+    judged the screen. Whoever shows or counts hits does it through this. A readout with a verdict of its own
+    that holds it has no hits either.
+    """
+    single = verdict.get("readouts") or {}
+    held = verdict.get("verdict") != "pass"
+    passed = [
+        not held and (single.get(name) or {}).get("verdict", "pass") == "pass"
+        for name in scores["readout"]
+    ]
+    return scores.assign(
+        hit=scores["hit"].astype(bool) & pd.Series(passed, scores.index, dtype=bool)
+    )
 
 
 def no_scores() -> pd.DataFrame:

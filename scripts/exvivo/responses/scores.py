@@ -13,6 +13,7 @@ from exvivo.responses.concentrations import concentration_text, ic50_text
 from exvivo.responses.curve import PARAMETERS, evaluate, inverse, signed_slope
 from exvivo.responses.dss import Threshold, activity_threshold, dss_types
 from exvivo.responses.fit import ALL_REPLICATES
+from exvivo.responses.intervals import INTERVAL_NUMBERS, INTERVAL_TEXTS, add_intervals
 
 Array = NDArray[np.float64]
 
@@ -39,6 +40,7 @@ _FITTED = [
     "gof",
     "min_concentration",
     "max_concentration",
+    *INTERVAL_NUMBERS,
 ]
 _COUNTS = ["n_doses", "n_replicates"]
 
@@ -50,6 +52,7 @@ def score(
     threshold: Threshold = "variable",
     hit: float = 10.0,
     reference: pd.DataFrame | None = None,
+    intervals: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Score every treatment of a screen.
 
@@ -59,10 +62,13 @@ def score(
         threshold: activity threshold in percent, or `variable` (10 % of Imax, as published).
         hit: a drug is a hit if its DSS_asym is greater.
         reference: mean scores of healthy controls (see `exvivo.responses.reference`), for sDSS of single drugs.
+        intervals: as from `exvivo.responses.uncertainty`; without, their columns are empty.
 
     Returns:
         A frame of `scores_schema`, per readout from the highest DSS_asym down. Scores of curves that failed
-        are missing. `hit_published` is DSS_asym > hit and nothing else; `hit` also needs a sound curve.
+        are missing. `hit_published` is DSS_asym > hit and nothing else; `hit` also needs a sound curve and,
+        where `intervals` are given, the lower end of the interval above `hit`. That a screen on hold has no
+        hit is not known here: see `exvivo.responses.read.final_hits`.
 
     """
     doses = _tested_doses(responses)
@@ -76,8 +82,11 @@ def score(
     frame["reason"] = [_reason(row, doses) for row in frame.to_dict("records")]
     frame = _add_replicates(frame, curves, threshold)
     frame["n_replicates"] = _count_replicates(frame, responses)
+    frame = add_intervals(frame, intervals)
     frame["hit_published"] = frame["dss_asym"] > hit
     frame["hit"] = frame["hit_published"] & (frame["status"] == "ok")
+    if intervals is not None:
+        frame["hit"] &= frame["dss_asym_low"] > hit
     frame["rank"] = frame.groupby(["screen", "readout"])["dss_asym"].rank(ascending=False)
     order = list(dict.fromkeys(frame["readout"]))
     frame["order"] = frame["readout"].map(order.index)
@@ -96,7 +105,7 @@ def scores_schema(columns: pd.Index | list[str]) -> pa.Schema:
     return pa.schema(
         [(name, pa.string()) for name in DRUG]
         + [("rank", pa.float64()), ("hit", pa.bool_()), ("hit_published", pa.bool_())]
-        + [("status", pa.string()), ("reason", pa.string()), ("rel_ic50_text", pa.string())]
+        + [(name, pa.string()) for name in ("status", "reason", "rel_ic50_text", *INTERVAL_TEXTS)]
         + [(name, pa.int64()) for name in _COUNTS]
         + [(name, pa.float64()) for name in numbers]
     )

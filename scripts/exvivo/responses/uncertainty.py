@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 
 from exvivo.readouts.kinds import kind_of
 from exvivo.responses.bootstrap import BAND_POINTS, Intervals, Series, bootstrap
@@ -55,7 +54,7 @@ def uncertainty(
     Returns:
         One row per treatment with screen, readout, treatment, addon, the columns `COLUMNS`, `p_value`,
         `q_value` (Benjamini and Hochberg 1995, over the drugs of a readout) and `basis`, what the scatter was
-        taken from; numbers are missing where there is no curve or nothing to take the scatter from. An end of
+        taken from, or why there is none; numbers are missing where there is no curve or nothing to take the scatter from. An end of
         an IC50's interval is infinite where no dose reaches it, 0 where all do. And `exvivo.tables.BANDS`.
 
     """
@@ -66,13 +65,20 @@ def uncertainty(
         own = curves[curves["readout"] == name].reset_index(drop=True)
         wells = _used(responses, name)
         noise = _noise(responses, curves, name, contrasts or {})
-        found, drawn = _readout(own, wells, noise, settings, threshold)
+        found, drawn = _readout(own, wells, noise, settings, threshold, _lacking(responses, name))
         rows.append(found)
         bands.append(drawn)
     columns = ["screen", "readout", "treatment", "addon", *COLUMNS, "p_value", "q_value", "basis"]
     table = pd.concat(rows) if rows else pd.DataFrame(columns=columns)
     band = pd.concat(bands) if bands else BANDS.empty_table().to_pandas()
     return table[columns].reset_index(drop=True), band[BANDS.names].reset_index(drop=True)
+
+
+def _lacking(responses: pd.DataFrame, readout: str) -> str:
+    honest = kind_of(readout).honest_replicates
+    if honest and honest not in set(responses["readout"]):
+        return f"no interval: {honest}, whose replicates are honest, is not among the readouts"
+    return "no interval: the wells show no scatter to take it from"
 
 
 def _used(responses: pd.DataFrame, readout: str) -> pd.DataFrame:
@@ -107,6 +113,7 @@ def _readout(
     noise: Noise | None,
     settings: Settings,
     threshold: Threshold,
+    lacking: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of the treatments, and bands of treatments and titrations, of one readout."""
     fitted = curves["status"].isin(["ok", "inverted"]) & (noise is not None)
@@ -124,7 +131,12 @@ def _readout(
         treated = [i for i, row in enumerate(rows) if row["role"] == "treatment"]
         tested = flat_p_values([points[i] for i in treated], noise, seed=seed)
         p_values = dict(zip(treated, tested, strict=True))
-    table = pd.DataFrame([_row(row, one, p_values.get(i)) for i, (row, one) in enumerate(zip(rows, found, strict=True))])
+    table = pd.DataFrame(
+        [
+            _row(row, one, p_values.get(i))
+            for i, (row, one) in enumerate(zip(rows, found, strict=True))
+        ]
+    )
     names = ["screen", "readout", "treatment", "addon"]
     treatments = curves.loc[curves["role"] == "treatment", names]
     numbers = [*COLUMNS, "p_value"]
@@ -135,7 +147,7 @@ def _readout(
     else:
         table = treatments.assign(**dict.fromkeys(numbers, np.nan))
     table["q_value"] = false_discovery_rates(table["p_value"].to_numpy(dtype=float))
-    table["basis"] = noise.basis if noise is not None else ""
+    table["basis"] = noise.basis if noise is not None else lacking
     bands = [_band(row, one) for row, one in zip(rows, found, strict=True)]
     return table, pd.concat(bands) if bands else BANDS.empty_table().to_pandas()
 
@@ -181,6 +193,8 @@ def _band(row: dict[str, Any], one: Intervals) -> pd.DataFrame:
 
 def false_discovery_rates(p_values: Array) -> Array:
     """Adjusted p-values of Benjamini and Hochberg (1995); missing ones stay missing and do not count."""
+    from scipy.stats import false_discovery_control  # slow to import, and reports never need it
+
     adjusted = np.full(len(p_values), np.nan)
     known = np.isfinite(p_values)
     if known.any():
