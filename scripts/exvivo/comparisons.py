@@ -9,7 +9,7 @@ from typing import Any
 
 from exvivo.sheets import Sheets
 from exvivo.sheets.names import IMAGE_READOUTS
-from exvivo.targets import open_screens, screen_file
+from exvivo.targets import cohort_screens, open_screens, screen_file
 
 
 def repeats_of(sheets: Sheets, screen: str) -> list[str]:
@@ -67,3 +67,8 @@ def sample_facts(sheets: Sheets, screen: str) -> dict[str, str]:
     return {
         name: value for name, value in row.items() if value and name not in ("sample", "patient")
     }
+
+
+def samples(sheets: Sheets) -> dict[str, str]:
+    """The sample of each screen of the cohort."""
+    return {name: sheets.screens[name].sample for name in cohort_screens(sheets)}

@@ -137,7 +137,7 @@ def test_expected_drugs_are_told(finished):
 def test_an_edited_sheet_of_drugs_scores_nothing_again(facility):
     facility.write("config/drugs.tsv", DRUGS.replace("50", "60"))
     planned = facility.planned()
-    assert set(planned) == {*BACKGROUND, "compare_repeats", "compare_screens", "report_cohort"}
+    assert set(planned) == {*BACKGROUND, "compare_repeats", "gather_comparisons", "report_cohort"}
     assert planned["describe_drugs"] == planned["report_screen"] == len(SCREENS)
 
 

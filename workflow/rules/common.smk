@@ -35,7 +35,10 @@ def code_digest(script):
 
 
 def final_targets():
-    return targets.reports(sheets) + ["results/cohort/screens.tsv"]
+    return targets.reports(sheets) + [
+        "results/cohort/screens.tsv",
+        "results/cohort/report.html",
+    ]
 
 
 def raw_plates():

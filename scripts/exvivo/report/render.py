@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -78,8 +79,13 @@ def page_texts(data: Any) -> dict[str, Any]:
     The policy (a Content-Security-Policy) lets the browser run the one script and use the one style whose
     digests it names, show images that are inside the page, and nothing else: whatever a drug is called.
     """
-    style = stylesheet() + (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    script = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    return page_parts([TEMPLATES / "report.css"], [TEMPLATES / name for name in _SCRIPTS], data)
+
+
+def page_parts(styles: Sequence[Path], scripts: Sequence[Path], data: Any) -> dict[str, Any]:
+    """As `page_texts`, of any style sheets (beside that of the figures) and scripts."""
+    style = stylesheet() + "\n".join(path.read_text(encoding="utf-8") for path in styles)
+    script = "\n".join(path.read_text(encoding="utf-8") for path in scripts)
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "base-uri 'none'; form-action 'none'"
@@ -94,22 +100,23 @@ def page_texts(data: Any) -> dict[str, Any]:
 
 def render(page: Page) -> str:
     """The HTML text of a page; every value that is not our own markup is escaped."""
-    return _environment().get_template("report.html.j2").render(page=page)
+    return environment().get_template("report.html.j2").render(page=page)
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+def environment(*folders: Path) -> Environment:
+    """Templates of `folders`, then those of the report; nothing undefined, everything escaped."""
+    made = Environment(
+        loader=FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["fixed"] = fixed
-    environment.filters["shorten"] = shorten
-    return environment
+    made.filters["fixed"] = fixed
+    made.filters["shorten"] = shorten
+    return made
 
 
 def _digest(text: str) -> str:
