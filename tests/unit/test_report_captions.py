@@ -9,7 +9,17 @@ from jinja2 import Environment, StrictUndefined
 
 from exvivo.sheets import load_config
 
-CAPTIONS = ["workflow", "report", "scores", "quality", "cohort", "waterfall", "heatmaps", "history"]
+CAPTIONS = [
+    "workflow",
+    "report",
+    "scores",
+    "quality",
+    "cohort",
+    "facility",
+    "waterfall",
+    "heatmaps",
+    "history",
+]
 
 
 def filled(repository, name: str, **scoring) -> str:

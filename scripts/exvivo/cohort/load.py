@@ -42,16 +42,16 @@ class CohortScreen:
         """Whether the screen ranks nothing."""
         return self.verdict != PASS
 
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """Values of the headline readout over the screen, by metric; those that are known."""
+        own = (self.quality["readout"] == self.headline) & (self.quality["scope"] == "screen")
+        rows = self.quality[own].dropna(subset="value")
+        return dict(zip(rows["metric"], rows["value"], strict=True))
+
     def metric(self, *names: str) -> float | None:
-        """The headline's value over the screen of the first of `names` that the quality table has."""
-        own = self.quality[
-            (self.quality["readout"] == self.headline) & (self.quality["scope"] == "screen")
-        ]
-        values = dict(zip(own["metric"], own["value"], strict=True))
-        found = [
-            values[name] for name in names if values.get(name) == values.get(name, float("nan"))
-        ]
-        return float(found[0]) if found else None
+        """The value over the screen of the first of `names` that is known."""
+        return next((self.metrics[name] for name in names if name in self.metrics), None)
 
 
 def load_screen(

@@ -78,12 +78,10 @@ def _row(row: MatrixRow, y: float, wide: float) -> Markup:
         parts.append(
             group(
                 tag("title", row.note),
-                label(
-                    LEFT + wide + 6, y + 3.5, f"on hold: {shorten(row.note, 52)}", class_="small"
-                ),
+                label(LEFT + 6, y + 3.2, f"on hold: {shorten(row.note, 90)}", class_="small"),
             )
         )
-    return group(*parts)  # fmt: skip
+    return group(*parts)
 
 
 def _cells(rows: Sequence[MatrixRow], top: float, hit: float) -> Markup:

@@ -92,10 +92,10 @@ def background(context: Context) -> Background:
     solvent = _solvent(inputs.quality, inputs.headline)
     frame = inputs.context
     mine = frame[frame["readout"] == inputs.headline] if len(frame) else frame
-    if context.held or not len(mine):
-        reason = (
-            "the screen is on hold, so no score is shown" if context.held else "no drug has a score"
-        )
+    reason = "the screen is on hold, so no score is shown" if context.held else ""
+    if not len(context.scores):
+        reason = reason or "no drug has a score"
+    if reason:
         return Background(reason, facts, solvent=solvent)
     has = Known(
         controls=bool(record.get("controls")),
