@@ -22,6 +22,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/readouts.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/context.smk"
+include: "workflow/rules/exports.smk"
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/outcome.smk"
 

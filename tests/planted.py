@@ -33,6 +33,7 @@ imaging: {{input_size: 32}}
 admission: {{settle_minutes: 0}}
 training: {{device: cpu}}
 quality: {{robust_z_prime: {{good: 0.5, bad: -9, gate: true}}}}
+exports: [itrex, breeze, profiles]
 privacy: {{policy: {policy}, patterns: ['\\bKH[0-9]{{7}}\\b'], names: ../secret/names.txt, key_file: ../secret/key}}
 """
 # screen: what names a person there, and the verdict without and with pseudonyms

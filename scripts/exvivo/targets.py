@@ -25,6 +25,7 @@ ANY_ID = "[A-Za-z0-9._-]+"  # what the schemas of the sheets let an id be made o
 VIABILITY = {f"viability_phase{phase}": phase for phase in (1, 2, 3)}
 _TRAINING_READOUT = "viability_phase1"
 NOT_READABLE = "layout not readable"
+EXPORTS = {"itrex": "itrex.zip", "breeze": "breeze.zip", "profiles": "profiles.parquet"}
 
 
 def alternatives(names: Iterable[str]) -> str:
@@ -99,6 +100,23 @@ def cohort_screens(sheets: Sheets) -> list[str]:
 def screen_file(sheets: Sheets, screen: str, name: str) -> str:
     """A result of a screen: of a released one the signed copy, which no rule can make again."""
     return f"{sheets.frozen.get(screen, f'results/screens/{screen}')}/{name}"
+
+
+def export_files(sheets: Sheets, config: dict[str, Any]) -> list[str]:
+    """The exports that the configuration asks for, of all open drug screens."""
+    return [
+        f"results/screens/{screen}/exports/{EXPORTS[name]}"
+        for screen in open_screens(sheets)
+        for name in config["exports"]
+    ]
+
+
+def feature_files(sheets: Sheets, screen: str) -> list[str]:
+    """Features of every well by the networks of a screen, one table per phase."""
+    return [
+        f"results/screens/{screen}/features_phase{phase}.parquet"
+        for phase in viability_phases(sheets, screen)
+    ]
 
 
 def open_screens(sheets: Sheets) -> list[str]:

@@ -35,10 +35,8 @@ def code_digest(script):
 
 
 def final_targets():
-    return targets.reports(sheets) + [
-        "results/cohort/screens.tsv",
-        "results/cohort/report.html",
-    ]
+    cohort = ["results/cohort/screens.tsv", "results/cohort/report.html"]
+    return targets.reports(sheets) + targets.export_files(sheets, config) + cohort
 
 
 def raw_plates():
@@ -150,6 +148,10 @@ def trained_model(wildcards):
     return targets.trained_model(
         sheets, wildcards.screen, network, int(wildcards.phase)
     )
+
+
+def feature_files(wildcards):
+    return targets.feature_files(sheets, wildcards.screen)
 
 
 def readouts(wildcards):

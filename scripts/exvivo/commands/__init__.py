@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from exvivo.commands import archive, check, compare, diff, reference, release, scan, simulate
+from exvivo.commands import (
+    archive,
+    check,
+    compare,
+    diff,
+    export,
+    reference,
+    release,
+    scan,
+    simulate,
+)
 
 # In the order of `exvivo --help`.
 COMMANDS: tuple[Callable[[Any], None], ...] = (
@@ -18,5 +28,6 @@ COMMANDS: tuple[Callable[[Any], None], ...] = (
     release.add_verify,
     release.add_revise,
     diff.add,
+    export.add,
     simulate.add,
 )
