@@ -63,12 +63,12 @@ def save_model(
         "input_size": json.dumps(model.input_size),
     }
     weights = {k: t.detach().cpu() for k, t in model.module.state_dict().items()}
-    _write(path, weights, metadata, sidecar, history)
+    write_files(path, weights, metadata, sidecar, history)
 
 
 def save_skipped(path: Path | str, reason: str) -> None:
     """Write the files of a model that could not be trained: no weights, and why."""
-    _write(path, {}, {"format": FORMAT, "skipped": reason}, {"skipped": reason}, ())
+    write_files(path, {}, {"format": FORMAT, "skipped": reason}, {"skipped": reason}, ())
 
 
 def skipped_reason(path: Path | str) -> str | None:
@@ -139,13 +139,14 @@ def read_history(path: Path | str) -> list[dict[str, Any]]:
         ]
 
 
-def _write(
+def write_files(
     path: Path | str,
     weights: dict[str, torch.Tensor],
     metadata: dict[str, str],
     sidecar: dict[str, Any],
     history: Sequence[dict[str, Any]],
 ) -> None:
+    """Write the three files of a model; the sidecar comes last and has the weights' SHA-256."""
     path = Path(path)
     sidecar_path(path).unlink(missing_ok=True)  # the sidecar says that the rest is whole
     save_tensors(path, weights, metadata)
