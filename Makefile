@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= $(shell nproc)
+WORKERS ?= 2
 SEED ?= 1
 DEMO ?= demo
 BIN := $(VENV)/bin
@@ -29,10 +30,10 @@ demo: $(DONE) $(DEMO)/config/config.yaml  ## simulate a screen and take it from 
 	@$(BIN)/exvivo compare --directory $(DEMO)
 
 test: $(DONE)  ## run all tests that need no cluster
-	$(BIN)/python -m pytest -m 'not cluster'
+	$(BIN)/python -m pytest -m 'not cluster' -n $(WORKERS) --dist loadfile
 
 test-fast: $(DONE)  ## run the tests that take seconds
-	$(BIN)/python -m pytest -m 'not cluster and not slow and not accuracy'
+	$(BIN)/python -m pytest -m 'not cluster and not slow and not accuracy' -n $(WORKERS) --dist loadfile
 
 test-accuracy: $(DONE)  ## run the pipeline on images with a known answer
 	$(BIN)/python -m pytest -m accuracy -s
