@@ -1,7 +1,7 @@
 """Decide whether the file of a plate reader can be used.
 
-Output `admission` (JSON): verdict (`admitted`, `refused`) and reasons. A file that is missing or cannot be read
-refuses its plate, and with it its screen, and stops nobody else.
+Output `admission` (JSON): verdict (`admitted`, `arriving`, `refused`) and reasons. A file that is not there yet is arriving, one
+that cannot be read refuses its plate; what follows for its screen is the screen's policy, and nobody else is stopped.
 """
 
 from exvivo.files import write_json

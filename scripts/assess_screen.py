@@ -32,6 +32,7 @@ def main(
     contrasts,
     limits,
     hit,
+    accepted,
     quality,
     verdict,
 ):
@@ -52,6 +53,7 @@ def main(
         contrasts=contrasts,
         limits=limits,
         hit=hit,
+        accepted=accepted,
     )
     write_table(table, quality, QUALITY)
     write_json(verdict, decision)
@@ -73,6 +75,7 @@ if __name__ == "__main__":
         contrasts=snakemake.params.contrasts,
         limits=snakemake.params.limits,
         hit=snakemake.params.hit,
+        accepted=snakemake.params.accepted,
         quality=snakemake.output.quality,
         verdict=snakemake.output.verdict,
     )

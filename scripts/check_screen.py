@@ -10,6 +10,7 @@ from pathlib import Path
 
 from exvivo.files import write_json
 from exvivo.log import start_script
+from exvivo.provisional import set_aside
 from exvivo.readiness import (
     READY,
     add_layout,
@@ -29,6 +30,8 @@ def main(
     stores,
     readouts,
     plates,
+    incomplete,
+    headline,
     contrasts,
     pseudonym_pattern,
     min_controls,
@@ -36,13 +39,16 @@ def main(
     admission,
 ):
     """Write layout and verdict of one screen."""
-    result = check_plates(admissions, stores)
+    by_readout, plates_of = contrasts
+    result = check_plates(admissions, stores, incomplete)
     add_layout(result, plates_from(plates), Path.cwd(), pseudonym_pattern)
+    set_aside(result, plates_of, headline)
     if len(result.layout):
         measured = {Path(path).parents[1].name: read_table(path, READOUT) for path in readouts}
         check_wells(result, measured)
-        by_readout, plates_of = contrasts
         check_contrasts(result, by_readout, plates_of, min_controls)
+    for text in result.provisional:
+        log.warning("provisional: %s", text)
     for reason in result.reasons:
         log.warning("%s: %s", result.verdict, reason)
     if result.verdict == READY:
@@ -58,6 +64,8 @@ if __name__ == "__main__":
         stores=snakemake.input.wells,
         readouts=snakemake.input.readouts,
         plates=snakemake.params.plates,
+        incomplete=snakemake.params.incomplete,
+        headline=snakemake.params.headline,
         contrasts=(snakemake.params.contrasts, snakemake.params.plates_of),
         pseudonym_pattern=snakemake.params.pseudonym_pattern,
         min_controls=snakemake.params.min_controls,

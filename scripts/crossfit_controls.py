@@ -24,10 +24,10 @@ from exvivo.viability import controls_of, read_images, training_layout
 log = logging.getLogger("crossfit_controls")
 
 
-def main(*, network, wells, flags, plates, contrast, settings, folds, start, out, run):
+def main(*, network, wells, flags, plates, contrast, incomplete, settings, folds, start, out, run):
     """Write the held-out predictions of a screen's controls."""
     left_out = excluded_wells(read_flags(flags))
-    ready = training_layout(wells, plates, contrast, Path.cwd(), left_out)
+    ready = training_layout(wells, plates, contrast, Path.cwd(), left_out, incomplete)
     reason = "; ".join(ready.reasons) or skipped_reason(start)
     frame = READOUT.empty_table().to_pandas()
     checkpoints = Path(out).with_suffix(".checkpoints")
@@ -60,6 +60,7 @@ if __name__ == "__main__":
         flags=snakemake.input.flags,
         plates=snakemake.params.plates,
         contrast=snakemake.params.contrast,
+        incomplete=snakemake.params.incomplete,
         settings=snakemake.params.settings,
         folds=snakemake.params.folds,
         start=snakemake.input.start,

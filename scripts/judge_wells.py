@@ -5,6 +5,7 @@ Output `flags` (Parquet): one row per finding: plate, well, check, source, value
 
 import logging
 
+from exvivo.inspection.accepted import accept_holds
 from exvivo.inspection.flags import excluded_wells, read_flags
 from exvivo.inspection.judge import join_flags
 from exvivo.log import start_script
@@ -13,10 +14,10 @@ from exvivo.tables import LAYOUT, WELL_FLAGS, read_table, write_table
 log = logging.getLogger("judge_wells")
 
 
-def main(*, layout, plates, decisions, flags):
+def main(*, layout, plates, decisions, accepted, flags):
     """Write the flags of one screen; `plates` are the tables of its imaged plates."""
     wells = read_table(layout, LAYOUT)
-    joined = join_flags([read_flags(plates)], wells, decisions)
+    joined = accept_holds(join_flags([read_flags(plates)], wells, decisions), accepted)
     log.info("%d flags, %d wells excluded", len(joined), len(excluded_wells(joined)))
     write_table(joined, flags, WELL_FLAGS)
 
@@ -27,5 +28,6 @@ if __name__ == "__main__":
         layout=snakemake.input.layout,
         plates=snakemake.input.plates,
         decisions=snakemake.params.decisions,
+        accepted=snakemake.params.accepted,
         flags=snakemake.output.flags,
     )

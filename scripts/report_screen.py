@@ -24,6 +24,7 @@ if __name__ == "__main__":
         crossfit=Path(snakemake.input.crossfit[0]) if snakemake.input.crossfit else None,
         drugs=next(iter(snakemake.input.drugs), None),
         repeats=next(iter(snakemake.input.repeats), None),
+        decisions=snakemake.input.decisions,
         contrasts=snakemake.params.contrasts,
         scoring=snakemake.params.scoring,
         settings=snakemake.params.report,

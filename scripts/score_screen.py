@@ -8,20 +8,14 @@ Outputs
 All without rows where the screen cannot be scored; its admission.json says why.
 """
 
-import logging
-from pathlib import Path
-
-import pandas as pd
-
 from exvivo.files import read_json
 from exvivo.inspection.flags import excluded_wells, read_flags
 from exvivo.log import start_script
 from exvivo.readiness import READY
-from exvivo.readouts import read_readouts
-from exvivo.responses import build_responses, read_reference, score_responses, scores_schema
+from exvivo.readouts import read_by_name
+from exvivo.responses import read_reference, score_responses, scores_schema
+from exvivo.responses.screen import screen_responses
 from exvivo.tables import BANDS, CURVES, LAYOUT, RESPONSES, read_table, write_table
-
-log = logging.getLogger("score_screen")
 
 
 def main(
@@ -41,17 +35,15 @@ def main(
     bands,
 ):
     """Write responses, curves and scores of one screen; `files` are the tables of all its readouts."""
-    wells, parts = read_table(layout, LAYOUT), []
-    excluded = excluded_wells(read_flags([flags]))
-    if read_json(admission)["verdict"] == READY:
-        for name, plates in plates_of.items():
-            values = read_readouts([file for file in files if Path(file).stem == name])
-            log.info("%s: %d wells on %d plates", name, len(values), len(plates))
-            own = wells[wells["plate"].isin(plates)]
-            how = {"screen": screen, "readout_name": name, "contrast": contrasts[name]}
-            how["excluded"] = excluded
-            parts.append(build_responses(own, values, **how))
-    joined = pd.concat(parts) if parts else RESPONSES.empty_table().to_pandas()
+    ready = read_json(admission)["verdict"] == READY
+    joined = screen_responses(
+        read_table(layout, LAYOUT),
+        read_by_name(files, plates_of) if ready else {},
+        screen=screen,
+        contrasts=contrasts,
+        plates_of=plates_of,
+        excluded=excluded_wells(read_flags([flags])),
+    )
     healthy = read_reference(reference) if reference else None
     fits, table, band = score_responses(joined, scoring, contrasts=contrasts, reference=healthy)
     write_table(joined, responses, RESPONSES)

@@ -1,6 +1,6 @@
 """One line per screen that is open or has a release.
 
-Output `screens` (TSV): screen, verdict (`pass`, `hold`), reasons, headline, n_drugs, n_hits (empty on hold), release (`v1`;
+Output `screens` (TSV): screen, verdict (`pass`, `accepted`, `hold`), reasons, headline, n_drugs, n_hits (empty on hold), release (`v1`;
 empty while the screen is open).
 """
 
@@ -26,7 +26,7 @@ def summarise(name, verdict, scores):
     decision = read_json(verdict)
     table = pd.read_csv(scores, sep="\t", dtype={"treatment": str}, keep_default_na=False)
     own = table[table["readout"] == decision["headline"]]
-    hits = (own["hit"].astype(str) == "True").sum() if decision["verdict"] == "pass" else ""
+    hits = (own["hit"].astype(str) == "True").sum() if decision["verdict"] != "hold" else ""
     reasons = "; ".join(map(str, decision["reasons"]))
     return [name, decision["verdict"], reasons, decision["headline"], len(own), hits]
 

@@ -29,10 +29,24 @@ from exvivo.viability import (
 log = logging.getLogger("train_phase")
 
 
-def main(*, phase, network, wells, flags, plates, contrast, settings, start, labels, model, run):
+def main(
+    *,
+    phase,
+    network,
+    wells,
+    flags,
+    plates,
+    contrast,
+    incomplete,
+    settings,
+    start,
+    labels,
+    model,
+    run,
+):
     """Train `phase` and write model, record and history."""
     left_out = excluded_wells(read_flags(flags))
-    ready = training_layout(wells, plates, contrast, Path.cwd(), left_out)
+    ready = training_layout(wells, plates, contrast, Path.cwd(), left_out, incomplete)
     reason = "; ".join(ready.reasons) or skipped_reason(start)
     if reason:
         log.warning("skipped: %s", reason)
@@ -76,6 +90,7 @@ if __name__ == "__main__":
         flags=snakemake.input.flags,
         plates=snakemake.params.plates,
         contrast=snakemake.params.contrast,
+        incomplete=snakemake.params.incomplete,
         settings=snakemake.params.settings,
         start=snakemake.input.start,
         labels=snakemake.input.get("labels"),

@@ -23,6 +23,7 @@ from exvivo.sheets.layouts import check_controls, screen_layout
 from exvivo.tables import LAYOUT
 
 READY, WAITING, REFUSED = "ready", "waiting", "refused"
+SCORE_ADMITTED = "score_admitted"  # policy of a screen: go on without the plates that are missing
 _LISTED = 12  # wells named in a sentence before it says how many more there are
 
 
@@ -31,14 +32,17 @@ class Readiness:
     """Verdict on a screen: `ready`, `waiting` for a plate that still arrives, or `refused`.
 
     Attributes: `reasons` in words, worst first; `notes` what is uneven but holds nothing; `plates` verdict and
-    damaged wells of each plate; `layout` the wells of all plates (`exvivo.tables.LAYOUT`), without rows if
-    it cannot be read.
+    damaged wells of each plate; `missing` why a plate is not there, where the screen goes on without it, and
+    `provisional` what that means, in words (`exvivo.provisional`); `layout` the wells of all plates
+    (`exvivo.tables.LAYOUT`), without rows if it cannot be read.
     """
 
     verdict: str = READY
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     plates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    provisional: list[str] = field(default_factory=list)
     layout: pd.DataFrame = field(default_factory=LAYOUT.empty_table().to_pandas)
 
     def hold(self, verdict: str, reason: str) -> None:
@@ -53,11 +57,14 @@ class Readiness:
         return {"verdict": content.pop("verdict"), **content}
 
 
-def check_plates(admissions: Sequence[Path | str], stores: Sequence[Path | str] = ()) -> Readiness:
+def check_plates(
+    admissions: Sequence[Path | str], stores: Sequence[Path | str] = (), incomplete: str = "wait"
+) -> Readiness:
     """Collect the verdicts of a screen's plates.
 
     `admissions` are the plates' admission.json, `stores` the done files of their projected wells, which may
-    refuse a plate, or find a well damaged, that looked whole before it was decoded.
+    refuse a plate, or find a well damaged, that looked whole before it was decoded. `incomplete` is the screen's
+    policy: with `score_admitted` a plate that waits or is refused holds nothing as long as another is admitted.
     """
     result = Readiness()
     for path in map(Path, admissions):
@@ -70,12 +77,16 @@ def check_plates(admissions: Sequence[Path | str], stores: Sequence[Path | str] 
         entry |= {"verdict": done["verdict"], "damaged": done["damaged"]}
         if done["reason"] and not entry["reasons"]:
             entry["reasons"] = [done["reason"]]
+    some = any(entry["verdict"] == "admitted" for entry in result.plates.values())
     for plate, entry in result.plates.items():
         if entry["verdict"] != "admitted":
             why = "; ".join(entry["reasons"]) or "no reason given"
             verdict = WAITING if entry["verdict"] == "arriving" else REFUSED
             state = "still arriving" if verdict == WAITING else "refused"
-            result.hold(verdict, f"plate {plate} is {state}: {why}")
+            if incomplete == SCORE_ADMITTED and some:
+                result.missing[plate] = f"it is {state}: {why}"
+            else:
+                result.hold(verdict, f"plate {plate} is {state}: {why}")
         elif entry["damaged"]:
             wells = [f"{well} ({reason})" for well, reason in entry["damaged"].items()]
             result.notes.append(f"plate {plate}: left out as damaged: {_some(wells)}")

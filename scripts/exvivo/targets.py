@@ -19,6 +19,7 @@ from exvivo.privacy import current, record
 from exvivo.provenance import code_digest
 from exvivo.rawplates import RawPath, carried_path, recorded_path, scan_reader
 from exvivo.sheets import Plate, Sheets, contrast_of
+from exvivo.sheets.decisions import decided_contrasts
 
 READER = "reader"
 ANY_ID = "[A-Za-z0-9._-]+"  # what the schemas of the sheets let an id be made of
@@ -257,10 +258,31 @@ def measured_wells(sheets: Sheets, screen: str) -> list[str]:
     ]
 
 
-def contrasts(sheets: Sheets, config: dict[str, Any], screen: str) -> dict[str, Any]:
+def configured_contrasts(sheets: Sheets, config: dict[str, Any], screen: str) -> dict[str, Any]:
     """The contrast of each readout of a screen; a training screen has that of phase I."""
     names = sheets.screens[screen].readouts or (_TRAINING_READOUT,)
     return {name: contrast_of(config, name) for name in names}
+
+
+def contrasts(sheets: Sheets, config: dict[str, Any], screen: str) -> dict[str, Any]:
+    """The contrast of each readout of a screen, as configured and then as people decided."""
+    configured = configured_contrasts(sheets, config, screen)
+    return decided_contrasts(configured, sheets.decisions_of(screen))
+
+
+def viability_contrast(
+    sheets: Sheets, config: dict[str, Any], screen: str, phase: int
+) -> dict[str, Any]:
+    """The wells that are 0 % and 100 % for the viability readout of `phase`: what its model is trained on."""
+    name = f"viability_phase{phase}"
+    contrast = {name: contrast_of(config, name)}
+    return decided_contrasts(contrast, sheets.decisions_of(screen))[name]
+
+
+def decision_files(sheets: Sheets, screen: str, suffix: str) -> list[str]:
+    """What the decisions about a screen change; nothing where nobody decided anything."""
+    decided = bool(sheets.decisions_of(screen))
+    return [f"results/screens/{screen}/decisions{suffix}"] if decided else []
 
 
 def plates_of_readouts(sheets: Sheets, screen: str) -> dict[str, list[str]]:
@@ -320,7 +342,7 @@ def training_wells_digest(
     """
     kind = "phase3" if duplicates else "phase2"
     plates = [sheets.plates[plate] for plate in imaged_ids(sheets, screen)]
-    contrasts = {phase: contrast_of(config, f"viability_{phase}") for phase in ("phase2", "phase3")}
+    contrasts = {f"phase{n}": viability_contrast(sheets, config, screen, n) for n in (2, 3)}
     layouts = [[name, digest_file(name)] for name in layout_files(sheets, screen)]
     facts = [
         layouts,

@@ -83,13 +83,16 @@ def training_layout(
     contrast: Mapping[str, Any],
     root: Path,
     excluded: Mapping[_Key, Sequence[str]] | None = None,
+    incomplete: str = "wait",
 ) -> Readiness:
     """Whether and on what a network can be trained: the imaged plates' verdicts, layouts and controls.
 
     `excluded` wells, by (plate, well) with the checks that exclude them, count as damaged ones do.
+    `incomplete` is the screen's policy (`exvivo.readiness.check_plates`): plates that are missing train nothing.
     """
-    result = check_plates((), done)
-    imaged = [plate for plate in plates_from(plates) if plate.plate in result.plates]
+    result = check_plates((), done, incomplete)
+    here = [plate for plate in result.plates if plate not in result.missing]
+    imaged = [plate for plate in plates_from(plates) if plate.plate in here]
     # Pseudonyms are the business of check_screen: what a sample is called trains nothing.
     add_layout(result, imaged, root, pseudonym_pattern=".*")
     for plate, well in _keys(result.layout):

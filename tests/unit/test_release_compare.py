@@ -4,8 +4,9 @@ import math
 import pandas as pd
 import pytest
 
-from exvivo.release.compare import UNKNOWN, Snapshot, compare, differences, moved_scores
+from exvivo.release.compare import UNKNOWN, Snapshot, compare, differences
 from exvivo.release.render import as_json, as_text, as_tsv, printable
+from exvivo.responses.moved import moved_scores
 
 NAN = float("nan")
 RECORD = {

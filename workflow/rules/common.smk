@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir, "../../scripts").resolve()
 from exvivo import comparisons, jobsize, provenance, targets
 from exvivo.archive.register import without_archived
 from exvivo.release.folder import frozen_screens
-from exvivo.sheets import contrast_of, load_config, read_sheets
+from exvivo.sheets import decisions, load_config, read_sheets
 
 config.update(load_config(config))
 # A layout that is missing holds its own screen (check_screen), not the night.
@@ -172,8 +172,30 @@ def local_weights(wildcards):
 
 
 def viability_contrast(phase):
-    """The wells that are 0 % and 100 % for the viability readout of `phase`."""
-    return contrast_of(config, f"viability_phase{phase}")
+    """Parameter function: the wells that are 0 % and 100 % for the viability readout of `phase`."""
+    return lambda w: targets.viability_contrast(sheets, config, w.screen, phase)
+
+
+def decided(rows):
+    """Parameter function: what people decided about the job's screen, as `rows` of it."""
+    return lambda w: rows(sheets.decisions_of(w.screen))
+
+
+def undecided(wildcards):
+    """What a screen is scored with before any decision."""
+    return {
+        "screen": wildcards.screen,
+        "contrasts": targets.configured_contrasts(sheets, config, wildcards.screen),
+        "plates_of": targets.plates_of_readouts(sheets, wildcards.screen),
+    }
+
+
+def decision_files(wildcards):
+    return [
+        file
+        for suffix in (".json", ".tsv")
+        for file in targets.decision_files(sheets, wildcards.screen, suffix)
+    ]
 
 
 def training_settings(phase):

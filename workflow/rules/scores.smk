@@ -102,6 +102,7 @@ rule assess_screen:
         contrasts=contrasts,
         limits=lookup(within=config, dpath="quality"),
         hit=lookup(within=config, dpath="scoring/hit"),
+        accepted=decided(decisions.acceptances),
         code=code_digest("assess_screen.py"),
     script:
         "../../scripts/assess_screen.py"
@@ -131,6 +132,7 @@ rule report_screen:
         repeats=of_comparison("repeats.tsv"),
         mismatches=of_comparison("mismatches.tsv"),
         paired=of_comparison("paired.parquet"),
+        decisions=decision_files,
     output:
         report=report(
             "results/screens/{screen}/report.html",

@@ -24,6 +24,8 @@ rule check_screen:
         runtime=times_attempt(5),
     params:
         plates=plates_for_layout,
+        incomplete=screen_setting("incomplete"),
+        headline=headline,
         contrasts=contrasts,
         plates_of=plates_of_readouts,
         pseudonym_pattern=lookup(within=config, dpath="pseudonym_pattern"),
@@ -50,7 +52,8 @@ rule judge_wells:
         mem_mb=times_attempt(1000),
         runtime=times_attempt(5),
     params:
-        decisions=[],
+        decisions=decided(decisions.well_rows),
+        accepted=decided(decisions.acceptances),
         code=code_digest("judge_wells.py"),
     script:
         "../../scripts/judge_wells.py"

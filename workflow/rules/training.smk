@@ -57,6 +57,7 @@ rule train_phase1:
         settings=training_settings(1),
         contrast=viability_contrast(1),
         plates=plates_for_layout,
+        incomplete=screen_setting("incomplete"),
         training_wells=training_wells(duplicates=False),
         code=code_digest("train_phase.py"),
     script:
@@ -90,6 +91,7 @@ rule train_phase2:
         settings=training_settings(2),
         contrast=viability_contrast(2),
         plates=plates_for_layout,
+        incomplete=screen_setting("incomplete"),
         training_wells=training_wells(duplicates=False),
         code=code_digest("train_phase.py"),
     script:
@@ -124,6 +126,7 @@ rule train_phase3:
         settings=training_settings(3),
         contrast=viability_contrast(3),
         plates=plates_for_layout,
+        incomplete=screen_setting("incomplete"),
         training_wells=training_wells(duplicates=True),
         code=code_digest("train_phase.py"),
     script:
@@ -155,6 +158,7 @@ rule crossfit_controls:
         folds=lookup(within=config, dpath="training/folds"),
         contrast=viability_contrast(2),
         plates=plates_for_layout,
+        incomplete=screen_setting("incomplete"),
         training_wells=training_wells(duplicates=False),
         code=code_digest("crossfit_controls.py"),
     script:

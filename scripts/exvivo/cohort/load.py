@@ -12,7 +12,7 @@ import pandas as pd
 
 from exvivo.errors import StoreError
 from exvivo.files import read_json
-from exvivo.responses.read import no_scores, read_scores
+from exvivo.responses.read import RANKED, no_scores, read_scores
 from exvivo.tables import QUALITY, read_table
 
 PASS, HOLD = "pass", "hold"
@@ -40,7 +40,7 @@ class CohortScreen:
     @property
     def held(self) -> bool:
         """Whether the screen ranks nothing."""
-        return self.verdict != PASS
+        return self.verdict not in RANKED
 
     @cached_property
     def metrics(self) -> dict[str, float]:

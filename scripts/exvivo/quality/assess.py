@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import pandas as pd
 
+from exvivo.quality.accepted import accept, accepted_lines
 from exvivo.quality.agreement import add_modalities, add_replicates, add_titration
 from exvivo.quality.controls import Held, add_controls, add_solvent
 from exvivo.quality.placement import add_placement
@@ -47,6 +48,7 @@ def assess(
     hit: float = 10.0,
     contrasts: Mapping[str, Mapping[str, Any]] | None = None,
     screen: str = "",
+    accepted: Sequence[Mapping[str, str]] = (),
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Judge a screen.
 
@@ -65,11 +67,13 @@ def assess(
         hit: DSS_asym above which a drug is a hit, for comparing modalities.
         contrasts: by readout; default: the roles of the layout.
         screen: the screen's id; default: that of `responses`.
+        accepted: failed checks that a person accepts (`exvivo.sheets.decisions.acceptances`).
 
     Returns:
-        `exvivo.tables.QUALITY`, and the verdict: `verdict` (pass, hold), `reasons`, `headline`, and
-        `readouts` with verdict and reasons of each readout by itself, and if tested
-        `placement` with status and sentence of each plate.
+        `exvivo.tables.QUALITY`, and the verdict: `verdict` (pass, hold; accepted where nothing but what a person
+        accepted would hold it), `reasons`, `headline`, `readouts` with verdict and reasons of each readout by
+        itself; where there is any, `accepted` the lines that were, `provisional` what a screen goes on without,
+        `placement` with status and sentence of each plate whose layout was tested.
 
     """
     names = list(dict.fromkeys(responses["readout"]))
@@ -87,7 +91,12 @@ def assess(
         _add_readout(sheet, one, crossfit)
     _add_mismatches(sheet, scores, names, hit)
     _add_training(sheet, histories or {}, names)
-    verdict = _verdict(sheet, names, headline) | ({"placement": placed} if placed else {})
+    provisional = list((admission or {}).get("provisional") or [])
+    if provisional:
+        sheet.remark("plates_missing", len(admission["missing"]), "; ".join(provisional))
+    accept(sheet, accepted)
+    told = {"provisional": provisional, "placement": placed}
+    verdict = _verdict(sheet, names, headline) | {k: v for k, v in told.items() if v}
     return sheet.frame(headline), verdict
 
 
@@ -227,10 +236,12 @@ def _verdict(sheet: Sheet, names: list[str], headline: str) -> dict[str, Any]:
     for name in names:
         failed = sheet.failures(name)
         single[name] = {"verdict": "hold" if failed else "pass", "reasons": failed}
-    failed = sheet.failures(headline)
+    failed, lines = sheet.failures(headline), accepted_lines(sheet)
+    own = [line for line in lines if line["readout"] in ("", headline)]
     return {
-        "verdict": "hold" if failed else "pass",
+        "verdict": "hold" if failed else ("accepted" if own else "pass"),
         "reasons": failed,
         "headline": headline,
         "readouts": single,
+        **({"accepted": lines} if lines else {}),
     }

@@ -20,13 +20,12 @@ class Sheet:
     """Collects the lines of one screen.
 
     Attributes: `limits` the section `quality` of the configuration: for each metric `good`, `bad` and `gate`;
-    `rows` the lines so far; `reasons` what holds the screen as a whole.
+    `rows` the lines so far.
     """
 
     screen: str
     limits: Mapping[str, Any]
     rows: list[dict[str, Any]] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
 
     def add(
         self,
@@ -65,7 +64,7 @@ class Sheet:
         verdict = PASS if passed else FAIL
         note = "; ".join(reasons)
         self._append("", SCREEN, metric, float(passed), ">= 1", verdict, True, note, "")
-        self.reasons += [] if passed else list(reasons)
+        self.rows[-1]["reasons"] = [] if passed else list(reasons)
 
     def require(
         self, readout: str, scope: str, metric: str, value: float, minimum: float, *, note: str = ""
@@ -88,8 +87,13 @@ class Sheet:
 
     def failures(self, readout: str) -> list[str]:
         """Sentences on the gates that the screen as a whole or this readout has failed."""
-        failed = (row for row in self.rows if row["gate"] and row["verdict"] == FAIL)
-        return self.reasons + [_sentence(row) for row in failed if row["readout"] == readout != ""]
+        failed = [row for row in self.rows if row["gate"] and row["verdict"] == FAIL]
+        whole = [reason for row in failed for reason in row.get("reasons", ())]
+        return whole + [_sentence(row) for row in failed if row["readout"] == readout != ""]
+
+    def remark(self, metric: str, value: float, note: str) -> None:
+        """Add a warning on the screen as a whole that speaks by its note and holds nothing."""
+        self._append("", SCREEN, metric, float(value), "", WARN, False, note, "")
 
 
 def judge(value: float, good: float, bad: float) -> str:

@@ -19,20 +19,20 @@ log = logging.getLogger(__name__)
 def admit_plate_reader(
     fingerprint: Path | str, file: Path | str, layout_plate: str, plate: str
 ) -> dict[str, Any]:
-    """The admission of one plate as plain values: `verdict` (`admitted`, `refused`), `reasons`, no `wells`.
+    """The admission of one plate as plain values: `verdict` (`admitted`, `arriving`, `refused`), `reasons`, no `wells`.
 
-    A file that is missing, cannot be read or whose name holds a personal value refuses its plate, and with it its
-    screen, and stops nobody else. Personal values in the file's head are noted: only its numbers are read.
+    A file that is not there yet is arriving; one that cannot be read or whose name holds a personal value refuses its
+    plate. What follows for its screen is the screen's policy; nobody else is stopped. Personal values in the file's head are noted: only its numbers are read.
     """
-    reasons = _scanned(fingerprint)
+    reasons, bad = _scanned(fingerprint), "refused" if Path(file).exists() else "arriving"
     if not reasons:
         try:
             read_plate_reader(file, layout_plate, plate)
         except ExvivoError as error:
-            reasons = [Reason.of("reader_file", "refused", error)]
-    verdict = "refused" if reasons else "admitted"
+            reasons = [Reason.of("reader_file", bad, error)]
+    verdict = bad if reasons else "admitted"
     for reason in reasons:
-        log.warning("plate %s is refused: %s", plate, reason)
+        log.warning("plate %s is %s: %s", plate, bad, reason)
     if verdict == "admitted" and (noted := of_document(Path(file))):
         hint = "mind it when you pass the raw data on"
         expected = "nothing: it stays in the raw data and is not carried over"

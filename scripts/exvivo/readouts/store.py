@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -22,3 +22,10 @@ def read_readouts(paths: Iterable[Path | str]) -> pd.DataFrame:
         return pd.concat(frames, ignore_index=True)
     empty = {name: pd.Series(dtype=object) for name in READOUT.names}
     return pd.DataFrame(empty).astype({"value": "float64"})
+
+
+def read_by_name(files: Sequence[Path | str], names: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """The readouts `names` of a screen from the tables of all of them, which are called after their readout."""
+    return {
+        name: read_readouts([file for file in files if Path(file).stem == name]) for name in names
+    }

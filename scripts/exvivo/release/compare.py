@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from exvivo.errors import StoreError
 from exvivo.files import read_json
 from exvivo.release.folder import RELEASED, released_versions, version_folder
-from exvivo.responses.read import read_scores
-from exvivo.responses.scores import DRUG
+from exvivo.responses.moved import moved_scores
+from exvivo.responses.read import final_hits, read_scores
 
-KEY = [name for name in DRUG if name != "screen"]
-_PAIRED = ("dss_asym", "rank", "hit", "status")
-MOVED = [*KEY, "change", *(f"{name}_{when}" for name in _PAIRED for when in ("before", "after"))]
 UNKNOWN = "unknown"
-_SAME = 1e-9  # DSS units: what a TSV may lose
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Difference:
-    """`moved`: a row of `MOVED` for each drug and readout whose score, status or hit is another one."""
+    """`moved`: a row of `exvivo.responses.moved.MOVED` for each drug and readout whose score, status or hit is another one."""
 
     before: Snapshot
     after: Snapshot
@@ -83,9 +78,9 @@ def of_results(screen: str, record: dict[str, Any]) -> Snapshot:
 
 
 def _snapshot(name: str, folder: Path, record: dict[str, Any]) -> Snapshot:
-    return Snapshot(
-        name, read_scores(folder / "scores.tsv"), read_json(folder / "verdict.json"), record
-    )
+    verdict = read_json(folder / "verdict.json")
+    scores = final_hits(read_scores(folder / "scores.tsv"), verdict)
+    return Snapshot(name, scores, verdict, record)
 
 
 def compare(before: Snapshot, after: Snapshot) -> Difference:
@@ -95,26 +90,6 @@ def compare(before: Snapshot, after: Snapshot) -> Difference:
     if (len(moved) or before.verdict != after.verdict) and not causes:
         causes = [Cause(UNKNOWN, "none of the compared records differs")]
     return Difference(before, after, moved, causes)
-
-
-def moved_scores(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `MOVED`, largest change of DSS_asym first; `change` is moved, new or gone."""
-    columns = [*KEY, *_PAIRED]
-    both = before.reindex(columns=columns).merge(
-        after.reindex(columns=columns),
-        on=KEY,
-        how="outer",
-        suffixes=("_before", "_after"),
-        indicator="change",
-    )
-    names = {"left_only": "gone", "right_only": "new", "both": "moved"}
-    both["change"] = both["change"].astype(str).map(names)
-    delta = both["dss_asym_after"] - both["dss_asym_before"]
-    lost = both["dss_asym_after"].isna() != both["dss_asym_before"].isna()
-    other = [both[f"{n}_before"].ne(both[f"{n}_after"]) for n in ("hit", "status")]
-    keep = (delta.abs() > _SAME) | lost | other[0] | other[1] | (both["change"] != "moved")
-    order = np.argsort(-delta.abs().fillna(np.inf).to_numpy(), kind="stable")
-    return both.iloc[order][keep.to_numpy()[order]][MOVED].reset_index(drop=True)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Cause]:

@@ -34,6 +34,7 @@ NEEDED = {
     "training": (),
 }
 _OF_A_PLATE = ("*.json", "*.tsv", "*.parquet", "readouts/*.parquet")
+_OF_DECISIONS = ("decisions.json", "decisions.tsv")
 _UNIMPORTANT = ("scan.json", "scan_files.json", "training_wells.json")
 
 
@@ -60,7 +61,10 @@ def choose_files(sheets: Sheets, screen: str, limit_mb: float) -> Copies:
     """
     copies, limit = Copies(), limit_mb * 1e6
     folder = Path("results/screens") / screen
+    decided = sheets.decisions_of(screen)
     for path in _plain_files(folder):
+        if path.name in _OF_DECISIONS and not decided:
+            continue  # left by decisions that were taken back
         copies.add(path.relative_to(folder).as_posix(), path, limit)
     for plate in sheets.plates_of(screen):
         own = Path("results/plates") / plate.plate

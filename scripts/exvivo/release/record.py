@@ -13,6 +13,7 @@ from exvivo import targets
 from exvivo.files import digest_bytes, digest_file, read_json
 from exvivo.provenance import SCRIPTS, module_digests
 from exvivo.sheets import Sheets
+from exvivo.sheets.decisions import rows
 from exvivo.tables import LAYOUT, read_table
 
 # The scripts that a screen's numbers and its verdict come from; those that others add are found by name.
@@ -64,7 +65,7 @@ def build_record(config: dict[str, Any], sheets: Sheets, screen: str) -> dict[st
         "plates": {plate.plate: _plate(plate) for plate in sheets.plates_of(screen)},
         "layout": layout_digest(layout) if layout.is_file() else "",
         "reference": _digests(targets.reference_file(sheets, config, screen)),
-        "decisions": [],
+        "decisions": rows(sheets.decisions_of(screen)),
         "models": _models(targets.model_files(sheets, screen, ".json")),
     }
     return json.loads(json.dumps(record))  # as it will be read back: lists for tuples

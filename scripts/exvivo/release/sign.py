@@ -17,6 +17,7 @@ from exvivo.release.pending import pending_jobs, running
 from exvivo.release.record import build_record, shown
 from exvivo.release.render import as_json, as_text, as_tsv
 from exvivo.release.status import set_status
+from exvivo.responses.read import RANKED
 from exvivo.sheets import Sheets
 from exvivo.sheets.names import suggest
 
@@ -63,10 +64,11 @@ def release(
     with releasing():
         _check_complete(sheets, screen)
         decision = _decision(sheets, screen)
-        if decision["verdict"] != "pass" and not despite_hold:
+        held = decision["verdict"] not in RANKED
+        if held and not despite_hold:
             raise ReleaseError(
                 "this screen is on hold",
-                expected="a screen that passed its gate",
+                expected="a screen that passed its gate, or whose failed checks a decision accepts",
                 found="; ".join(map(str, decision["reasons"])) or "no reason given",
                 where=screen,
                 hint="mend what holds it, or give a reason with --despite-hold; it will stand in the release",
@@ -86,7 +88,7 @@ def release(
             "note": note,
             "verdict": decision["verdict"],
             "reasons": decision["reasons"],
-            "despite_hold": despite_hold if decision["verdict"] != "pass" else "",
+            "despite_hold": despite_hold if held else "",
             "revision": reopening(screen),
         }
         folder, digest = _write(config, sheets, signed, record, difference)

@@ -12,6 +12,7 @@ from exvivo.report.background import background
 from exvivo.report.comparison import comparison
 from exvivo.report.context import Context
 from exvivo.report.curves import curves
+from exvivo.report.decisions import decisions as decided
 from exvivo.report.images import Thumbnails, thumbnails
 from exvivo.report.inputs import Inputs, read_inputs
 from exvivo.report.methods import methods
@@ -43,6 +44,7 @@ def build_report(
     crossfit: Path | str | None = None,
     drugs: Path | str | None = None,
     repeats: Path | str | None = None,
+    decisions: Sequence[Path | str] = (),
     contrasts: Mapping[str, Any] | None = None,
     scoring: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -63,6 +65,7 @@ def build_report(
         drugs: drugs.tsv, for classes and targets.
         repeats: comparisons with repeats of the sample, if there are any; mismatches.tsv and paired.parquet
             lie beside it.
+        decisions: decisions.json and decisions.tsv, where people decided something.
         contrasts: the configuration's `readouts`.
         scoring: the configuration's `scoring`.
         settings: the configuration's `report`.
@@ -82,6 +85,7 @@ def build_report(
         crossfit=None if crossfit is None else Path(crossfit),
         drugs=None if drugs is None else Path(drugs),
         repeats=None if repeats is None else Path(repeats),
+        decisions=[Path(p) for p in decisions],
         sample=sample,
         contrasts=contrasts or {},
         scoring=scoring or {},
@@ -124,6 +128,8 @@ def _sections(context: Context, first: Any) -> list[Section]:
     drawn, shown = curves(context), plates(context)
     again = repeated(context)
     trouble = sum(g.trouble for g in checks.groups if g.headline or not g.readout)
+    taken = decided(context)
+    by_people = [Section("decisions", "Decisions", taken, _some(len(taken.entries)))]
     return [
         Section("verdict", "Verdict", first),
         Section(
@@ -131,6 +137,7 @@ def _sections(context: Context, first: Any) -> list[Section]:
         ),
         Section("background", "In context", background(context)),
         *([Section("repeats", "Repeats", again, _some(len(again.pairs)))] if again else []),
+        *(by_people if taken.entries else []),
         Section("quality", "Quality", checks, f"{trouble} to read" if trouble else ""),
         Section("plates", "Plates", shown, _some(len(shown.views))),
         *_placement(context),

@@ -13,6 +13,7 @@ from exvivo.figures.waterfall import drug_name
 from exvivo.figures.words import known
 from exvivo.report.images import Thumbnails
 from exvivo.report.inputs import Inputs
+from exvivo.responses.read import RANKED
 from exvivo.sheets.config import DEFAULT_CONTRAST
 from exvivo.sheets.layouts import contrast_wells
 
@@ -58,7 +59,7 @@ class Context:
     @cached_property
     def held(self) -> bool:
         """Whether the screen ranks nothing: it failed its gate, or nobody said that it passed."""
-        return str(self.inputs.verdict.get("verdict", "")).casefold() not in ("pass", "passed")
+        return str(self.inputs.verdict.get("verdict", "")).casefold() not in RANKED
 
     @cached_property
     def scores(self) -> pd.DataFrame:

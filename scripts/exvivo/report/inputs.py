@@ -16,9 +16,11 @@ from exvivo.context.names import DrugNames
 from exvivo.context.tables import CONTEXT, EXPECTED, MISMATCHES, PAIRED, REPEATS
 from exvivo.errors import StoreError
 from exvivo.files import digest_file, read_json
-from exvivo.responses.read import no_scores, read_scores
+from exvivo.responses.read import SCORE_TEXT, no_scores, read_scores
 from exvivo.sheets.registry import read_drug_rows
 
+# Columns of the moved scores whose empty cells are missing numbers.
+_NUMBERS = {f"{name}_{when}": [""] for name in ("dss_asym", "rank") for when in ("before", "after")}
 _PHASE = re.compile(r"phase([123])")
 
 
@@ -37,9 +39,10 @@ class Inputs:
     """All that a report reads, already in memory except for the images.
 
     Attributes: `headline` the readout that ranks; `admissions` the admission of each plate that has one;
-    `stores` the image store of each plate that has one; `missing` the inputs that are not there, with the
-    reason; `context`, `expected`, `background`, `repeats`, `mismatches`, `paired` as `exvivo.context` makes them,
-    empty where nothing is known or nothing compared; `digests` the SHA-256 of each file read, by file name.
+    `stores` the image store of each plate that has one; `decisions` what people decided and `moved` which scores
+    that moves (`exvivo.effects.weigh`); `missing` the inputs that are not there, with the reason; `context`,
+    `expected`, `background`, `repeats`, `mismatches`, `paired` as `exvivo.context` makes them, empty where nothing is
+    known or nothing compared; `digests` the SHA-256 of each file read, by file name.
     """
 
     screen: str
@@ -69,6 +72,8 @@ class Inputs:
     contrasts: Mapping[str, Any] = field(default_factory=dict)
     scoring: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    moved: pd.DataFrame = field(default_factory=pd.DataFrame)
     missing: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
 
@@ -131,6 +136,7 @@ def read_inputs(
     crossfit: Path | None = None,
     drugs: Path | None = None,
     repeats: Path | None = None,
+    decisions: Sequence[Path] = (),
     **settings: Any,
 ) -> Inputs:
     """Read the files of a screen (`folder` = results/screens/{screen}) and of its plates.
@@ -174,6 +180,8 @@ def read_inputs(
         repeats=reader.known(repeats, REPEATS),
         mismatches=reader.known(repeats and repeats.with_name("mismatches.tsv"), MISMATCHES),
         paired=reader.known(repeats and repeats.with_name("paired.parquet"), PAIRED),
+        decisions=next((reader.json(p) for p in decisions if p.suffix == ".json"), []),
+        moved=next((_moved(p) for p in decisions if p.suffix == ".tsv"), pd.DataFrame()),
         missing=reader.missing,
         digests=reader.digests,
         **settings,
@@ -192,6 +200,15 @@ def _crossfit(path: Path | None) -> pd.DataFrame | None:
     try:
         return pd.read_parquet(path)
     except (OSError, pa.ArrowInvalid) as error:
+        raise StoreError("cannot read this table", found=str(error), where=path.name) from error
+
+
+def _moved(path: Path) -> pd.DataFrame:
+    """The scores that decisions move; names stay texts, whatever a drug is called."""
+    texts = dict.fromkeys(("decision", *SCORE_TEXT), str)
+    try:
+        return pd.read_csv(path, sep="\t", dtype=texts, keep_default_na=False, na_values=_NUMBERS)
+    except (OSError, ValueError) as error:
         raise StoreError("cannot read this table", found=str(error), where=path.name) from error
 
 

@@ -11,6 +11,7 @@ from exvivo.figures.svg import Figure
 from exvivo.figures.waterfall import drug_name
 from exvivo.figures.words import MISSING, fixed, known
 from exvivo.report.context import Context, readout_name, text
+from exvivo.responses.read import RANKED
 
 PAIR = ["screen_a", "readout_a", "screen_b", "readout_b"]
 
@@ -73,7 +74,7 @@ def repeats(context: Context) -> Repeats | None:
 def _pair(context: Context, pair: dict[str, str], levels: dict[str, dict[str, Any]]) -> Pair:
     inputs, scores, fits = context.inputs, levels["dss"], levels["curve"]
     titles = [f"{pair[f'screen_{s}']}, {readout_name(pair[f'readout_{s}'])}" for s in "ab"]
-    held = [pair[f"screen_{s}"] for s in "ab" if scores[f"verdict_{s}"] != "pass"]
+    held = [pair[f"screen_{s}"] for s in "ab" if scores[f"verdict_{s}"] not in RANKED]
     facts = [("Drugs", f"{scores['n']}"), ("Curves: Pearson r", fixed(fits["pearson"], 2))]
     if context.held or held:
         who = " and ".join(held) or inputs.screen

@@ -10,6 +10,7 @@ import pandas as pd
 from exvivo.figures.waterfall import Bar, bars_of
 from exvivo.figures.words import count, fixed
 from exvivo.report.context import Context, limit_text, names, readout_name, reason_text, text
+from exvivo.report.decisions import notice
 from exvivo.report.explanations import metric_name
 
 _BEST = 5
@@ -17,7 +18,11 @@ _BEST = 5
 
 @dataclass(frozen=True)
 class Verdict:
-    """`reasons` hold the screen; `concerns` do not, but a reader must know them; `facts` are label and value."""
+    """`reasons` hold the screen; `concerns` do not, but a reader must know them; `facts` are label and value.
+
+    `missing` is what a provisional report lacks, `accepted` which failed checks a person accepts, `decided` that
+    decisions apply: never silent.
+    """
 
     held: bool
     word: str
@@ -28,6 +33,9 @@ class Verdict:
     best: list[Bar] = field(default_factory=list)
     hits: int = 0
     hit: float = 10.0
+    missing: list[str] = field(default_factory=list)
+    accepted: list[str] = field(default_factory=list)
+    decided: str = ""
 
 
 def verdict(context: Context) -> Verdict:
@@ -38,7 +46,7 @@ def verdict(context: Context) -> Verdict:
     hits = [bar for bar in bars if bar.hit]
     return Verdict(
         held=context.held,
-        word="On hold" if context.held else "Pass",
+        word=_word(context),
         sentence=_sentence(context, len(hits), len(bars)),
         reasons=reasons,
         concerns=[
@@ -49,6 +57,29 @@ def verdict(context: Context) -> Verdict:
         best=hits[:_BEST],
         hits=len(hits),
         hit=inputs.hit,
+        missing=[reason_text(line) for line in _provisional(context)],
+        accepted=[_accepted(line) for line in inputs.verdict.get("accepted") or []],
+        decided=notice(context),
+    )
+
+
+def _word(context: Context) -> str:
+    if context.held:
+        return "On hold"
+    word = "Accepted" if is_accepted(context) else "Pass"
+    return f"{word}, provisional" if _provisional(context) else word
+
+
+def _provisional(context: Context) -> list[str]:
+    return [str(line) for line in context.inputs.verdict.get("provisional") or []]
+
+
+def _accepted(line: dict[str, Any]) -> str:
+    place = [readout_name(line["readout"]) if line["readout"] else ""]
+    place += ["" if line["scope"] == "screen" else f"plate {line['scope']}"]
+    where = ", ".join(filter(None, place))
+    return reason_text(
+        f"{metric_name(line['metric'])}{f' ({where})' if where else ''} failed; {line['note']}"
     )
 
 
@@ -64,10 +95,18 @@ def _reasons(context: Context) -> list[str]:
 def _sentence(context: Context, hits: int, scored: int) -> str:
     if context.held:
         return "This screen is on hold. No drug is ranked, and no score is shown."
+    passed = "The screen passed its quality gate"
+    if is_accepted(context):
+        passed = "The screen failed a check of its quality gate, and a person accepts that"
     if not scored:
-        return "The screen passed its quality gate, but no drug has a score."
+        return f"{passed}. No drug has a score."
     found = f"{hits} of {count(scored, 'scored drug')} {'is a hit' if hits == 1 else 'are hits'}"
-    return f"The screen passed its quality gate. {found if hits else 'No drug is a hit'}."
+    return f"{passed}. {found if hits else 'No drug is a hit'}."
+
+
+def is_accepted(context: Context) -> bool:
+    """Whether the screen is ranked because of a person's decision."""
+    return context.inputs.verdict.get("verdict") == "accepted"
 
 
 def concerns(quality: pd.DataFrame, *, headline: str, held: bool) -> list[str]:

@@ -23,6 +23,10 @@ SCORE_TEXT = (
 )
 
 
+# Verdicts with which drugs are ranked: the screen passed, or a person accepts what it failed.
+RANKED = ("pass", "accepted")
+
+
 def read_scores(path: Path | str) -> pd.DataFrame:
     """The table of scores: numbers as numbers, names as text (a drug may be called "NA" or "1E5").
 
@@ -58,7 +62,7 @@ def final_hits(scores: pd.DataFrame, verdict: Mapping[str, Any]) -> pd.DataFrame
     that holds it has no hits either.
     """
     single = verdict.get("readouts") or {}
-    held = verdict.get("verdict") != "pass"
+    held = verdict.get("verdict") not in RANKED
     passed = [
         not held and (single.get(name) or {}).get("verdict", "pass") == "pass"
         for name in scores["readout"]

@@ -1,15 +1,55 @@
-"""From the responses of a screen to curves, scores and bands, as the configuration asks for them."""
+"""From the readouts of a screen to responses, curves, scores and bands: what a run does, and what weighing a decision
+repeats."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from exvivo.responses.fit import fit_curves
+from exvivo.responses.normalise import build_responses
 from exvivo.responses.scores import score
 from exvivo.responses.uncertainty import Settings, uncertainty
+from exvivo.tables import RESPONSES
+
+log = logging.getLogger(__name__)
+
+
+def screen_responses(
+    layout: pd.DataFrame,
+    readouts: Mapping[str, pd.DataFrame],
+    *,
+    screen: str,
+    contrasts: Mapping[str, Any],
+    plates_of: Mapping[str, Sequence[str]],
+    excluded: Mapping[tuple[str, str], Sequence[str]],
+) -> pd.DataFrame:
+    """Normalise all readouts of a screen; `exvivo.tables.RESPONSES`.
+
+    Args:
+        layout: `exvivo.tables.LAYOUT` of the plates that are there; a readout none of whose plates is there is
+            left out.
+        readouts: `exvivo.tables.READOUT` by name, in the order they are scored.
+        screen: the screen's id.
+        contrasts: by readout.
+        plates_of: the plates of each readout.
+        excluded: as from `exvivo.inspection.flags.excluded_wells`.
+
+    """
+    parts = []
+    for name, values in readouts.items():
+        own = layout[layout["plate"].isin(plates_of[name])]
+        if not len(own):
+            log.warning("%s: none of its plates is there", name)
+            continue
+        values = values[values["plate"].isin(own["plate"])]
+        log.info("%s: %d wells on %d plates", name, len(values), own["plate"].nunique())
+        how = {"screen": screen, "readout_name": name, "contrast": contrasts[name]}
+        parts.append(build_responses(own, values, excluded=excluded, **how))
+    return pd.concat(parts) if parts else RESPONSES.empty_table().to_pandas()
 
 
 def score_responses(

@@ -38,7 +38,7 @@ def check_sheets(
         ("samples", "sample"),
         ("drugs", "drug"),
     ):
-        _check_unique(records[name] or [], key, config[name], problems)
+        check_unique(records[name] or [], key, config[name], problems)
     plates, screens = records["plates"] or [], records["screens"] or []
     # A released screen is frozen: whatever its rows would need to be made again may be gone.
     released = {r.values["screen"] for r in screens if r.values["status"] == "released"}
@@ -62,7 +62,7 @@ def check_sheets(
         problems.append(Problem(config["plates"], 0, "", "no rows", "at least one plate"))
 
 
-def _check_unique(records: list[Record], key: str, file: str, problems: list[Problem]) -> None:
+def check_unique(records: list[Record], key: str, file: str, problems: list[Problem]) -> None:
     """Refuse an id given twice, also if only upper and lower case differ: some file systems ignore case."""
     first: dict[str, Record] = {}
     for record in records:

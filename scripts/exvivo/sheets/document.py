@@ -17,7 +17,7 @@ from exvivo.files import write_text
 from exvivo.sheets.schema import SCHEMAS, read_schema, resolve
 
 README = SCHEMAS.parents[1] / "config" / "README.md"
-SHEETS = ("plates", "screens", "samples", "drugs", "layouts")
+SHEETS = ("plates", "screens", "samples", "drugs", "layouts", "decisions")
 _MARKERS = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

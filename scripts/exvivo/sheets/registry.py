@@ -13,7 +13,8 @@ from typing import Any
 
 from exvivo.errors import Problem, SheetError
 from exvivo.privacy.policy import use
-from exvivo.sheets.checks import check_sheets, readout_of, split_names
+from exvivo.sheets.checks import check_sheets, check_unique, readout_of, split_names
+from exvivo.sheets.decisions import Decision, build_decision, check_decisions
 from exvivo.sheets.names import suggest
 from exvivo.sheets.personal import personal_cell
 from exvivo.sheets.schema import column_validator, describe, read_schema
@@ -51,6 +52,7 @@ class Screen:
     reference: str = ""
     status: str = "open"
     cohort: str = ""
+    incomplete: str = "wait"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ class Sheets:
     drugs: dict[str, dict[str, str]] = field(default_factory=dict)
     data_root: Path = Path()
     frozen: Mapping[str, str] = field(default_factory=dict)
+    decisions: tuple[Decision, ...] = ()
+
+    def decisions_of(self, screen: str) -> list[Decision]:
+        """What people decided about a screen, in the order of their sheet."""
+        return [decision for decision in self.decisions if decision.screen == screen]
 
     @cached_property
     def _by_screen(self) -> dict[str, list[Plate]]:
@@ -130,6 +137,7 @@ def read_sheets(
     records["plates"] = plates
     records["screens"] = [_freeze(record, frozen) for record in records["screens"] or []]
     check_sheets(records, config, root, problems, layouts_must_exist=layouts_must_exist)
+    decisions = _decisions(records, config, root, problems)
     if problems:
         raise SheetError(collapse(problems))
     return Sheets(
@@ -139,6 +147,7 @@ def read_sheets(
         drugs={r.values["drug"]: r.values for r in records["drugs"] or []},
         data_root=root / config["data_root"],
         frozen=frozen,
+        decisions=tuple(build_decision(record) for record in decisions),
     )
 
 
@@ -281,6 +290,23 @@ def _localise(records: list[Record], root: Path, sheet: str) -> list[Record]:
         Record(record.line, record.values | {"layout": places[record.values["layout"]]})
         for record in records
     ]
+
+
+def _decisions(
+    records: dict[str, list[Record] | None],
+    config: dict[str, Any],
+    root: Path,
+    problems: list[Problem],
+) -> list[Record]:
+    file = config["decisions"]
+    if not file:
+        return []
+    found = read_sheet(root / file, "decisions", file, problems)
+    check_unique(found, "decision", file, problems)
+    plates = {r.values["plate"]: r.values["screen"] for r in records["plates"] or []}
+    screens = {r.values["screen"]: r.values for r in records["screens"] or []}
+    check_decisions(found, plates, screens, file, problems)
+    return found
 
 
 def _freeze(record: Record, frozen: Mapping[str, str]) -> Record:
