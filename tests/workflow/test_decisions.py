@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pandas as pd
 import pytest
@@ -117,6 +116,13 @@ def test_a_decision_taken_back_leaves_no_trace(decided, tmp_path):
     assert failed.returncode and "S09" in failed.stdout + failed.stderr
 
 
+def put(path, content):
+    """Another file of the same name, renamed, as an instrument writes it."""
+    fresh = path.with_suffix(".tmp")
+    fresh.write_bytes(content)
+    fresh.replace(path)
+
+
 def reader_file(wells):
     """A long table of a plate reader: alive wells shine."""
     rows = [
@@ -140,11 +146,9 @@ def late(finished, tmp_path_factory):
         plates.read_text() + "S01_M\tS01\tS01_M.txt\treader\tconfig/layouts/S01_P1.tsv\n"
     )
     facility.whole = {path: path.read_bytes() for path in images(facility, "S02_P2")[:40]}
-    for path in facility.whole:
-        with path.open("r+b") as file:
-            file.truncate(1000)
-        os.utime(path.parent)
-    facility.snakemake("--forcerun", "admit_plate")
+    for path, content in facility.whole.items():
+        put(path, content[:1000])
+    facility.snakemake()
     return facility
 
 
@@ -179,10 +183,7 @@ def test_what_comes_late_reruns_what_depends_on_it(late, tmp_path):
 def test_a_plate_that_is_mended_makes_its_whole_screen_again(late, tmp_path):
     facility = late.copy(tmp_path / "facility")
     for path, content in late.whole.items():
-        own = facility.work / path.relative_to(late.work)
-        fresh = own.with_suffix(".tmp")
-        fresh.write_bytes(content)
-        fresh.replace(own)
+        put(facility.work / path.relative_to(late.work), content)
     planned = facility.planned()
     assert set(planned) == IMAGING | TRAINING | SCORING
     assert planned.pop("predict_screen") == 2 and set(planned.values()) == {1}
