@@ -20,6 +20,7 @@ from exvivo.provenance import code_digest
 from exvivo.rawplates import RawPath, carried_path, recorded_path, scan_reader
 from exvivo.sheets import Plate, Sheets, contrast_of
 from exvivo.sheets.decisions import decided_contrasts
+from exvivo.signed import first_model, trainable
 
 READER = "reader"
 ANY_ID = "[A-Za-z0-9._-]+"  # what the schemas of the sheets let an id be made of
@@ -86,15 +87,6 @@ def reports(sheets: Sheets) -> list[str]:
         f"results/screens/{screen.screen}/report.html"
         for screen in sheets.screens.values()
         if screen.kind == "drug" and screen.status == "open"
-    ]
-
-
-def cohort_screens(sheets: Sheets) -> list[str]:
-    """Ids of the drug screens that the cohort's tables hold: open ones, and released ones with their release."""
-    return [
-        screen.screen
-        for screen in sheets.screens.values()
-        if screen.kind == "drug" and (screen.status == "open" or screen.screen in sheets.frozen)
     ]
 
 
@@ -176,36 +168,8 @@ def start_model(sheets: Sheets, screen: str, network: str, phase: int) -> str:
 def trained_model(sheets: Sheets, screen: str, network: str, phase: int) -> str:
     """The model a phase ends with; phase I belongs to the training screen, not to the screen itself."""
     if phase == 1:
-        return _first_model(sheets, sheets.screens[screen].training_screen, network)
+        return first_model(sheets, sheets.screens[screen].training_screen, network)
     return f"results/screens/{screen}/{network}/phase{phase}.safetensors"
-
-
-def _first_model(sheets: Sheets, training_screen: str, network: str) -> str:
-    """The phase-I model of a training screen; the signed copy where the working one is gone."""
-    place = f"models/{network}/{training_screen}/phase1.safetensors"
-    signed = f"{sheets.frozen.get(training_screen, '')}/{place}"
-    lost = not Path("results", place).is_file() and Path(signed).is_file()
-    return signed if lost else f"results/{place}"
-
-
-def trainable(sheets: Sheets) -> list[str]:
-    """Training screens whose phase I may be trained: all but released ones with the models that others need.
-
-    Those keep their models whatever becomes of their raw data, their layout and the code.
-    """
-    needed: dict[str, set[str]] = {}
-    for screen in sheets.screens.values():
-        if screen.status == "open" and screen.training_screen and screen.network:
-            needed.setdefault(screen.training_screen, set()).add(screen.network)
-    return [
-        screen.screen
-        for screen in sheets.screens.values()
-        if screen.status == "open"
-        or not all(
-            Path(_first_model(sheets, screen.screen, network)).is_file()
-            for network in needed.get(screen.screen, ())
-        )
-    ]
 
 
 def first_phase_pattern(sheets: Sheets) -> str:

@@ -50,7 +50,7 @@ def test_decisions_belong_to_their_screen(read):
             "plate": "P1",
             "well": "B02",
             "consequence": "exclude",
-            "text": "decided by AB on 2026-11-25: air bubble over the spheroid",
+            "text": "decision D1 by AB on 2026-11-25: air bubble over the spheroid",
         }
     ]
     assert well_rows(sheets.decisions_of("S2")) == []

@@ -25,7 +25,7 @@ rule summarise_cohort:
         mem_mb=times_attempt(1000),
         runtime=times_attempt(10),
     params:
-        screens=targets.cohort_screens(sheets),
+        screens=cohort_screens(sheets),
         releases=dict(sheets.frozen),
         code=code_digest("summarise_cohort.py"),
     script:

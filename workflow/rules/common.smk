@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir, "../../scripts").resolve()
 from exvivo import comparisons, jobsize, provenance, targets
 from exvivo.archive.register import without_archived
 from exvivo.release.folder import frozen_screens
+from exvivo.signed import cohort_screens
 from exvivo.sheets import decisions, load_config, read_sheets
 
 config.update(load_config(config))
@@ -62,8 +63,7 @@ def of_imaged_plates(pattern):
 def of_cohort(name):
     """That result of each screen of the cohort; of a released one the signed copy."""
     return [
-        targets.screen_file(sheets, screen, name)
-        for screen in targets.cohort_screens(sheets)
+        targets.screen_file(sheets, screen, name) for screen in cohort_screens(sheets)
     ]
 
 

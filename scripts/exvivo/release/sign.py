@@ -10,6 +10,7 @@ from typing import Any
 
 from exvivo.errors import ExvivoError, StoreError
 from exvivo.files import digest_file, read_json, write_json
+from exvivo.privacy import current
 from exvivo.release.compare import Difference, compare, of_release, of_results
 from exvivo.release.folder import RELEASED, REOPENED, reopening, version_folder, versions
 from exvivo.release.freeze import NEEDED, choose_files, releasing, write_release
@@ -214,6 +215,12 @@ def _check_words(initials: str, text: str, name: str, *, needed: bool) -> None:
             expected=f"one line of {low} to {high} characters",
             found=f"{len(text.strip())} characters"
             + ("" if text.isprintable() else ", some of them control characters"),
+        )
+    if kinds := current().told(text):
+        raise ReleaseError(
+            f"the {name} names a person",
+            expected="no personal data: it stands in the release",
+            found=f"{kinds} (not shown)",
         )
 
 

@@ -51,8 +51,8 @@ class Decision:
 
     @property
     def signed(self) -> str:
-        """Who, when and why, in words."""
-        return f"decided by {self.initials} on {self.date}: {self.reason}"
+        """Which, by whom, when and why, in words: no two are alike."""
+        return f"decision {self.decision} by {self.initials} on {self.date}: {self.reason}"
 
 
 def build_decision(record: Record) -> Decision:

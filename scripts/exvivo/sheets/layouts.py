@@ -22,7 +22,8 @@ from exvivo.sheets.interpret import Well, interpret
 from exvivo.sheets.longform import read_long
 from exvivo.sheets.names import parse_well, suggest
 from exvivo.sheets.personal import personal_cells
-from exvivo.sheets.registry import Plate, collapse
+from exvivo.sheets.problems import collapse
+from exvivo.sheets.registry import Plate
 from exvivo.sheets.schema import read_schema
 from exvivo.sheets.values import ROLES
 from exvivo.sheets.wellchecks import check_wells

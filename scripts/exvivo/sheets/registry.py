@@ -6,7 +6,7 @@ Standard library and the schemas only, since every job of a workflow reads them 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +17,7 @@ from exvivo.sheets.checks import check_sheets, check_unique, readout_of, split_n
 from exvivo.sheets.decisions import Decision, build_decision, check_decisions
 from exvivo.sheets.names import suggest
 from exvivo.sheets.personal import personal_cell
+from exvivo.sheets.problems import collapse
 from exvivo.sheets.schema import column_validator, describe, read_schema
 from exvivo.sheets.text import Row, read_rows
 
@@ -225,9 +226,8 @@ def _check_row(
         if column not in given and column in columns
     ]
     for column, cell in given.items():
-        problems.extend(_check_cell(cell, column, schema, name, row.line))
-        if column not in _MEANT:
-            problems.extend(personal_cell(cell, name, row.line, column))
+        personal = [] if column in _MEANT else personal_cell(cell, name, row.line, column)
+        problems.extend(personal or _check_cell(cell, column, schema, name, row.line))
     return {
         column: given.get(column, node.get("default", ""))
         for column, node in content["properties"].items()
@@ -248,35 +248,6 @@ def _faults(cell: str, column: str, schema: str) -> tuple[tuple[str, str], ...]:
     hint = suggest(cell, node["enum"]) if "enum" in node else ""
     errors = column_validator(schema, column).iter_errors(cell)
     return tuple((finding.expected, hint) for error in errors for finding in describe(error))
-
-
-def collapse(problems: list[Problem], *, limit: int = 20) -> list[Problem]:
-    """Return the problems with equal ones in one line, and at most `limit` of one kind in one column.
-
-    A wrong unit in 1,152 wells is one mistake, not 1,152. Of a kind are problems with the same expectation.
-    """
-    equal: dict[tuple[str, ...], list[Problem]] = {}
-    for p in problems:
-        equal.setdefault((p.file, p.column, p.expected, p.hint, p.found), []).append(p)
-    merged = [_merge(group) for group in equal.values()]
-    kinds: dict[tuple[str, ...], list[Problem]] = {}
-    for p in merged:
-        kinds.setdefault((p.file, p.column, p.expected), []).append(p)
-    kept = []
-    for group in kinds.values():
-        kept += group[:limit]
-        if len(group) > limit:
-            found = f"{len(group) - limit} more like these, the last in row {group[-1].row}"
-            kept.append(replace(group[limit], found=found, hint=""))
-    return kept
-
-
-def _merge(group: list[Problem]) -> Problem:
-    rows = [str(p.row) for p in group[1:] if p.row != group[0].row]
-    if not rows:
-        return group[0]
-    told = ", ".join(rows[:3]) + (f" … {rows[-1]}" if len(rows) > 3 else "")
-    return replace(group[0], found=f"{group[0].found} (and in {len(rows)} more row(s): {told})")
 
 
 def _localise(records: list[Record], root: Path, sheet: str) -> list[Record]:
