@@ -9,7 +9,7 @@ from exvivo.inspection.flags import excluded_wells, flag, flags_frame
 from exvivo.inspection.judge import join_flags
 from exvivo.quality.accepted import accept, accepted_lines
 from exvivo.quality.rows import SCREEN, Sheet
-from exvivo.responses.screen import score_readouts
+from exvivo.responses.screen import score_responses, screen_responses
 from exvivo.sheets.config import DEFAULT_CONTRAST, load_config
 from exvivo.sheets.decisions import Decision, acceptances, well_rows
 
@@ -56,15 +56,16 @@ def values():
 
 
 def score(contrasts, excluded):
-    how = {"screen": "S", "plates_of": {"r": ["P1"]}, "scoring": SCORING}
-    return score_readouts(LAYOUT, {"r": values()}, contrasts=contrasts, excluded=excluded, **how)
+    how = {"screen": "S", "plates_of": {"r": ["P1"]}, "contrasts": contrasts}
+    responses = screen_responses(LAYOUT, {"r": values()}, excluded=excluded, **how)
+    return score_responses(responses, SCORING, contrasts=contrasts)[1]
 
 
 def run(*decisions, flags=(), verdict=None):
     joined = join_flags([flags_frame(flags)], LAYOUT, well_rows(decisions))
     joined = accept_holds(joined, acceptances(decisions))
     contrasts = {"r": DEFAULT_CONTRAST}
-    found = score(contrasts, excluded_wells(joined)).scores
+    found = score(contrasts, excluded_wells(joined))
     return weigh(
         decisions,
         score=score,
@@ -129,7 +130,7 @@ def test_a_screen_that_needs_a_decision_to_be_scored_says_so():
     def fails(contrasts, excluded):
         raise ScoringError("no control")
 
-    found = score({"r": DEFAULT_CONTRAST}, {}).scores
+    found = score({"r": DEFAULT_CONTRAST}, {})
     given = decision("D1", "set_contrast", readout="r", value="positive: X @ 10000")
     rows, _ = weigh(
         [given],

@@ -15,7 +15,7 @@ from exvivo.files import read_json
 from exvivo.responses.read import RANKED, no_scores, read_scores
 from exvivo.tables import QUALITY, read_table
 
-PASS, HOLD = "pass", "hold"
+HOLD = "hold"
 COLUMNS = ["treatment", "addon", "dss_asym", "hit", "status"]
 
 

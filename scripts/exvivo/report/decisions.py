@@ -73,7 +73,7 @@ def notice(context: Context) -> str:
     idle = sum(1 for row in rows if not row["changes"])
     verb = "applies" if len(rows) == 1 else "apply"
     told = f"{count(len(rows), 'decision')} by people {verb}"
-    return told + (f", {idle} of which changes nothing" if idle else "")
+    return told + (f" ({idle} of them without effect)" if idle else "")
 
 
 def _entry(context: Context, row: Mapping[str, Any]) -> Entry:

@@ -58,7 +58,11 @@ def verdict(context: Context) -> Verdict:
         hits=len(hits),
         hit=inputs.hit,
         missing=[reason_text(line) for line in _provisional(context)],
-        accepted=[_accepted(line) for line in inputs.verdict.get("accepted") or []],
+        accepted=[
+            _accepted(line)
+            for line in inputs.verdict.get("accepted") or []
+            if line["readout"] in ("", inputs.headline)
+        ],
         decided=notice(context),
     )
 
