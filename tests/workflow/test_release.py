@@ -100,7 +100,7 @@ def test_nothing_makes_a_released_screen_again(signed):
 
 
 def test_a_released_screen_is_read_from_its_release(signed):
-    assert signed.planned() == {"summarise_cohort": 1}
+    assert signed.planned() == {"summarise_cohort": 1, "report_cohort": 1}
     shutil.rmtree(signed.work / "results/screens/S01")
     for plate in ("S01_P1", "S01_P2"):
         shutil.rmtree(signed.result(f"plates/{plate}"))
@@ -117,7 +117,7 @@ def test_rows_of_a_released_screen_may_be_unfit_for_a_new_run(signed):
     plates.write_text(
         "".join(line for line in plates.read_text().splitlines(True) if "S01_P2" not in line)
     )
-    assert signed.planned() == {"summarise_cohort": 1}
+    assert signed.planned() == {"summarise_cohort": 1, "report_cohort": 1}
 
 
 def test_a_tampered_release_is_found(signed):
@@ -193,7 +193,7 @@ def test_results_must_be_whole_and_current(night):
 def test_raw_data_may_be_gone_before_the_signature(night):
     shutil.rmtree(night.work / "raw")
     assert night.exvivo("release", "S01", *SIGNED).returncode == 0
-    assert night.planned() == {"summarise_cohort": 1}
+    assert night.planned() == {"summarise_cohort": 1, "report_cohort": 1}
 
 
 def test_two_at_once_make_one_release(night):

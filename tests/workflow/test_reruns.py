@@ -20,8 +20,10 @@ SCORING = {
     "test_layout",
     "score_screen",
     "assess_screen",
+    "describe_drugs",
     "report_screen",
     "summarise_cohort",
+    "report_cohort",
 }
 TRAINING = {"train_phase2", "train_phase3", "crossfit_controls", "predict_screen"}
 IMAGING = {"admit_plate", "project_plate", "inspect_plate"}
@@ -105,13 +107,13 @@ def test_other_controls_train_again_without_imaging(facility):
 def test_a_changed_plotting_function_reruns_reports_alone(facility):
     source = facility.code / "scripts/exvivo/figures/waterfall.py"
     source.write_text(source.read_text() + "\n\n_WIDER = 1.1\n")
-    assert facility.planned() == {"report_screen": 2}
+    assert facility.planned() == {"report_screen": 2, "report_cohort": 1}
 
 
 def test_a_changed_template_reruns_reports_alone(facility):
     template = next((facility.code / "scripts/exvivo/report").rglob("*.j2"))
     template.write_text(template.read_text() + "\n")
-    assert facility.planned() == {"report_screen": 2}
+    assert facility.planned() == {"report_screen": 2, "report_cohort": 1}
 
 
 def test_comments_in_the_library_rerun_nothing(facility):

@@ -57,7 +57,7 @@ def matrix(rows: Sequence[MatrixRow], columns: Sequence[str], *, hit: float) -> 
     )
     text = f"Scores of {count(len(columns), 'drug')} in {count(len(rows), 'screen')}, {sum(r.held for r in rows)} on hold."
     width = LEFT + wide + top * 0.6
-    return Figure(max(width, 460.0), top + high + 52, body, text, interactive=True)
+    return Figure(max(width, 560.0), top + high + 52, body, text, interactive=True)
 
 
 def _column(name: str, x: float, y: float) -> Markup:
