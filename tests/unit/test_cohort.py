@@ -11,7 +11,8 @@ import pytest
 
 from exvivo.cohort.charts import CHART, chart_table, set_limits, westgard
 from exvivo.cohort.load import CohortScreen, load_screens
-from exvivo.cohort.page import build_cohort_page, drug_map
+from exvivo.cohort.overview import drug_map
+from exvivo.cohort.page import build_cohort_page
 from exvivo.context.tables import MISMATCHES, REPEATS
 from exvivo.figures.control_chart import Reading, control_chart
 from exvivo.figures.matrix import MatrixRow, matrix, shade
