@@ -105,14 +105,18 @@ def began(run: Path | str) -> float:
 def unfinished(slurm_log: str) -> list[str]:
     """Logs of the rules that a Slurm job began and did not finish, by what Snakemake wrote inside it."""
     begun: dict[str, str] = {}
-    log = ""
+    log, inside = "", False
     for line in slurm_log.splitlines():
-        if found := re.match(r" +log: (\S+?),?(?: |$)", line):
-            log = found.group(1)
-        elif (found := re.match(r" +jobid: (\d+)$", line)) and log:
-            begun[log], log = found.group(1), ""
-        elif found := re.match(r"Finished jobid: (\d+) ", line):
+        if not line.startswith(
+            " "
+        ):  # what is indented further lists the jobs of a group beforehand
+            inside = re.match(r"(local)?rule \w+:$", line) is not None
+        if found := re.match(r"Finished jobid: (\d+) ", line):
             begun = {name: number for name, number in begun.items() if number != found.group(1)}
+        elif inside and (found := re.match(r" {4}log: (\S+?)(,| |$)", line)):
+            log = found.group(1)
+        elif inside and log and (found := re.match(r" {4}jobid: (\d+)$", line)):
+            begun[log], log = found.group(1), ""
     return list(begun)
 
 

@@ -69,7 +69,7 @@ class Bad:
     def prepare_training(self) -> None:
         """All that training needs, made here; then the unbroken training, which goes on meanwhile."""
         folder = make_tiny_screen(self.folders.mktemp("prepared"), epochs=EPOCHS)
-        assert run_here(self.quick_code, folder, *NEEDED).wait(200) == 0
+        assert run_here(self.quick_code, folder, *NEEDED).wait(600) == 0
         self.unbroken = shutil.copytree(folder, self.folders.mktemp("unbroken") / "work")
         self.local = run_here(self.quick_code, self.unbroken, MODELS[DIES])
         # a node for each; --set-resources replaces all that the profile says under this key

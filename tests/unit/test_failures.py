@@ -13,8 +13,20 @@ from exvivo.failures import GivenUp, explain
 
 LOG = "logs/plates/P1/project_plate.log"
 INSIDE = """\
+[Wed Nov 25 19:52:01 2026] Group job plate (jobs in lexicogr. order):
+
+    [Wed Nov 25 19:52:01 2026]
+    rule admit_plate:
+        output: results/plates/P1/admission.json
+        log: logs/plates/P1/admit_plate.log
+        jobid: 1
+    [Wed Nov 25 19:52:01 2026]
+    rule project_plate:
+        log: logs/plates/P1/project_plate.log
+        jobid: 0
+Select jobs to execute...
 [Wed Nov 25 19:52:04 2026]
-rule admit_plate:
+localrule admit_plate:
     input: results/plates/P1/fingerprint.tsv
     output: results/plates/P1/admission.json
     log: logs/plates/P1/admit_plate.log
@@ -25,10 +37,18 @@ rule admit_plate:
 Finished jobid: 1 (Rule: admit_plate)
 1 of 2 steps (50%) done
 [Wed Nov 25 19:52:06 2026]
-rule project_plate:
+localrule project_plate:
     log: logs/plates/P1/project_plate.log
     jobid: 0
     resources: mem_mb=2000
+"""
+ERROR = """
+[Wed Nov 25 19:52:12 2026]
+    message: Error in group plate
+    jobs:
+        rule admit_plate:
+            jobid: 1
+            log: logs/plates/P1/admit_plate.log (check log file(s) for error details)
 """
 STOPPED = """\
 2026-11-25 19:52:10,946 INFO project_plate: begins
@@ -117,10 +137,10 @@ def test_a_job_without_any_log_was_never_started(tmp_path, job):
 
 
 def test_of_a_group_only_the_job_that_failed_is_named(tmp_path, job):
-    slurm_log(tmp_path, "error: Exceeded job memory limit")
+    slurm_log(tmp_path, "error: Exceeded job memory limit" + ERROR)
     well = GivenUp("admit_plate", {"plate": "P1"}, "logs/plates/P1/admit_plate.log", 3)
     assert [failure.rule for failure in explain([well, job], tmp_path)] == ["project_plate"]
-    assert failures.unfinished(INSIDE) == [LOG]
+    assert failures.unfinished(INSIDE + ERROR) == [LOG]
 
 
 def test_the_newest_slurm_log_counts_and_none_of_another_night(tmp_path, job):
