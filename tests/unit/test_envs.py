@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,3 +129,16 @@ def test_an_environment_has_what_its_scripts_import_and_no_more(environment):
     assert listed - wanted - BEHIND.get(environment, set()) == set(), (
         "in the environment for nothing"
     )
+
+
+def test_the_image_holds_what_every_environment_lists():
+    recipe = (REPOSITORY / "envs" / "apptainer.def").read_text()
+    (extras,) = re.findall(r"pip install .*-c constraints\.txt '\.\[([a-z,]+)\]'", recipe)
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    texts = project["dependencies"] + sum(
+        (project["optional-dependencies"][extra] for extra in extras.split(",")), []
+    )
+    held = {Requirement(text).name for text in texts}
+    held |= {"markupsafe", "pip"}  # of jinja2; of the base image
+    listed = set().union(*(pins(path) for path in ENVIRONMENTS if path.stem != "workflow"))
+    assert listed - held - {"python"} == set()

@@ -23,6 +23,11 @@ if workflow.is_main_process:
     targets.scan(sheets, config, Path("results/plates"))
 
 
+if config["container"]:
+
+    container: config["container"]
+
+
 wildcard_constraints:
     plate=targets.ANY_ID,
     screen=targets.ANY_ID,
