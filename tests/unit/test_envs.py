@@ -135,9 +135,9 @@ def test_the_image_holds_what_every_environment_lists():
     recipe = (REPOSITORY / "envs" / "apptainer.def").read_text()
     (extras,) = re.findall(r"pip install .*-c constraints\.txt '\.\[([a-z,]+)\]'", recipe)
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    texts = project["dependencies"] + sum(
-        (project["optional-dependencies"][extra] for extra in extras.split(",")), []
-    )
+    texts = [*project["dependencies"]]
+    for extra in extras.split(","):
+        texts += project["optional-dependencies"][extra]
     held = {Requirement(text).name for text in texts}
     held |= {"markupsafe", "pip"}  # of jinja2; of the base image
     listed = set().union(*(pins(path) for path in ENVIRONMENTS if path.stem != "workflow"))
