@@ -51,8 +51,8 @@ rule project_plate:
         "../../envs/image.yaml"
     threads: 4
     resources:
-        mem_mb=by_plate(2000, per_file_mb=60),
-        runtime=by_plate(15, per_gb=2),
+        mem_mb=by_plate(1000, per_file_mb=60),
+        runtime=by_plate(10, per_gb=1),
     params:
         folder=of_plate("folder"),
         channel=lookup(within=config, dpath="imaging/channel"),
