@@ -92,8 +92,8 @@ def environment(code: Path) -> dict[str, str]:
 
 
 def run_here(code: Path, folder: Path, *targets: str) -> subprocess.Popen[bytes]:
-    """Start Snakemake on this machine, in the gaps that jobs of the cluster leave."""
-    command = ["nice", "-n", "19", sys.executable, "-m", "snakemake", "--cores", "2"]
+    """Start Snakemake on this machine, behind the jobs of the cluster."""
+    command = ["nice", "-n", "5", sys.executable, "-m", "snakemake", "--cores", "2"]
     with (folder / "snakemake.log").open("wb") as log:
         return subprocess.Popen(
             [*command, "--directory", str(folder), *targets],
