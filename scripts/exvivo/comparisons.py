@@ -9,7 +9,8 @@ from typing import Any
 
 from exvivo.sheets import Sheets
 from exvivo.sheets.names import IMAGE_READOUTS
-from exvivo.targets import cohort_screens, open_screens, screen_file
+from exvivo.signed import cohort_screens
+from exvivo.targets import open_screens, screen_file
 
 
 def repeats_of(sheets: Sheets, screen: str) -> list[str]:

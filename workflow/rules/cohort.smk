@@ -81,7 +81,7 @@ rule report_cohort:
         mem_mb=times_attempt(2000),
         runtime=times_attempt(15),
     params:
-        screens=targets.cohort_screens(sheets),
+        screens=cohort_screens(sheets),
         plates=list(sheets.plates),
         samples=comparisons.samples(sheets),
         releases=dict(sheets.frozen),
