@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import tifffile
 import xlsxwriter
+from tiny_screen import spot
 
 from plates_made import htd_text
 
@@ -29,7 +30,7 @@ NAMES = "Hollerbusch\nZapfendorf\n"
 DOSES = (1, 10, 100, 1000, 10000)
 CONFIG = """\
 data_root: {root}
-imaging: {{input_size: 32}}
+imaging: {{input_size: 64}}
 admission: {{settle_minutes: 0}}
 training: {{device: cpu}}
 quality: {{robust_z_prime: {{good: 0.5, bad: -9, gate: true}}}}
@@ -121,13 +122,12 @@ def write_layouts(folder: Path) -> None:
 
 def write_plate(folder: Path, screen: str) -> None:
     """An ImageXpress plate of two planes whose tags, HTD and stray documents name people."""
-    rng = np.random.default_rng(1)
     prefix = "Oberhuber_Annika_23.07.1951" if screen == "S02" else "P"
     for well, *_, viability in wells():
         for step in (1, 2):
             path = folder / f"ZStep_{step}" / f"{prefix}_{well}_w1.TIF"
             path.parent.mkdir(parents=True, exist_ok=True)
-            pixels = rng.normal(3000 - 2000 * viability, 40, (40, 40)).astype("uint16")
+            pixels = spot(f"{well} {step}", viability)
             extra = [
                 (315, "s", 0, "Quirin Zapfendorf", True),
                 (316, "s", 0, "PC-of-qzapf", True),

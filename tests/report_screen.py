@@ -26,6 +26,11 @@ HOSTILE = (
     "tab\there\x07 bell",
     "{{ 7 * 7 }} {% raw %}",
     "javascript:alert(3)",
+    '=HYPERLINK("http://example.org","click")',
+    "+1 mg",
+    "@SUM(A1:A9)",
+    "../../etc/passwd",
+    "CON",
 )
 USUAL = [
     "Trametinib",

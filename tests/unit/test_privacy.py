@@ -70,6 +70,8 @@ def test_the_facility_s_own_names_and_record_numbers_are_found():
     own = Detector([r"AB-\d{4}"], ["Quirin Zapfendorf", "Göß"])
     assert own.kinds("plate_zapfendorf_3") == [NAME]
     assert own.kinds("GOESS") == [NAME]
+    whole = "Zapfendorf Odilo.txt"
+    assert [(s.start, s.end) for s in own.find(whole)] == [(0, len("Zapfendorf Odilo"))]
     assert own.kinds("AB-1234") == [RECORD_NUMBER]
     assert Detector().kinds("plate_zapfendorf_3 AB-1234") == []
 

@@ -51,7 +51,7 @@ def held(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
-    return make_screen(tmp_path_factory.mktemp("hostile"), shape=(16, 24), hostile=True, drugs=14)
+    return make_screen(tmp_path_factory.mktemp("hostile"), shape=(16, 24), hostile=True, drugs=20)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ def opened(screen, **size) -> Browser:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    screen = make_screen(tmp_path_factory.mktemp("hostile"), shape=(16, 24), hostile=True, drugs=16)
+    screen = make_screen(tmp_path_factory.mktemp("hostile"), shape=(16, 24), hostile=True, drugs=22)
     page = opened(screen)
     page.screen = screen
     yield page

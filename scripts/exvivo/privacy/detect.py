@@ -135,11 +135,12 @@ class Detector:
     def _names_in(self, text: str) -> Iterator[Span]:
         words = [(match, fold(match.group())) for match in _WORD.finditer(text)]
         yield from (Span(NAME, *match.span()) for match, key in words if key in self._names)
+        given = GIVEN_NAMES | self._names  # beside a listed name stands the other half of it
         long = [(match, key) for match, key in words if len(match.group()) > 1]
         for (first, a), (second, b) in pairwise(long):
-            if a in GIVEN_NAMES or b in GIVEN_NAMES:
+            if a in given or b in given:
                 between = text[first.end() : second.start()]
-                other = b if a in GIVEN_NAMES else a
+                other = b if a in given else a
                 if _pair(between, first.group(), second.group()) and _surname(other):
                     yield Span(NAME, first.start(), second.end())
 
