@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,21 @@ class TestChart:
             0
         ] == pytest.approx(0.61)
         assert (table.loc[table["held"], "z"] < -3).all()
+
+    def test_what_a_person_accepted_is_drawn_and_sets_no_limits(self, tmp_path):
+        screens = [screen(f"S{i}", [0.6 + 0.01 * i, 0.6]) for i in range(5)]
+        screens[2] = replace(screens[2], verdict="accepted")
+        plates = [f"S{i}_P{p}" for i in range(5) for p in (1, 2)]
+        table = chart_table(screens, plates, baseline=20)
+        assert table.loc[~table["baseline"], "screen"].tolist() == ["S2", "S2"]
+        assert not table["held"].any()
+        build_cohort_page(screens, table, *tables(), tmp_path / "page.html")
+        rows = (
+            Page((tmp_path / "page.html").read_text())
+            .find("tbody", id_="screens-list")[0]
+            .find("tr")
+        )
+        assert "accepted" in rows[2].text and "is-held" not in rows[2].attributes.get("class", "")
 
     def test_held_out_controls_go_before_others_and_missing_ones_leave_a_gap(self):
         both = pd.concat([

@@ -17,6 +17,7 @@ import pyarrow as pa
 from exvivo.cohort.load import CohortScreen
 from exvivo.tables import QUALITY
 
+PASS = "pass"  # what a person has accepted is no measure of others
 FEWEST = 5  # plates, to set limits at all
 # First found counts: held-out controls go before the in-sample ones of a trained readout.
 METRICS: dict[str, tuple[str, ...]] = {
@@ -106,8 +107,10 @@ def chart_table(
     screens: Sequence[CohortScreen], plates: Sequence[str], *, baseline: int
 ) -> pd.DataFrame:
     """`CHART`: each metric of the controls by readout and plate, in the order of `plates`."""
-    quality = [s.quality.assign(held=s.held) for s in screens if len(s.quality)]
-    empty = pd.DataFrame(columns=[*QUALITY.names, "held"])
+    quality = [
+        s.quality.assign(held=s.held, sound=s.verdict == PASS) for s in screens if len(s.quality)
+    ]
+    empty = pd.DataFrame(columns=[*QUALITY.names, "held", "sound"])
     frame = pd.concat(quality, ignore_index=True) if quality else empty
     place = {plate: i for i, plate in enumerate(plates)}
     frame = frame[frame["scope"].isin(place.keys()) & (frame["readout"] != "")]
@@ -131,7 +134,7 @@ def _chart(
     wanted = wanted.assign(choice=choice, place=wanted["scope"].map(place))
     rows = wanted.sort_values(["place", "choice"], kind="stable").drop_duplicates("scope")
     values, held = rows["value"].to_numpy(dtype=float), rows["held"].to_numpy(dtype=bool)
-    limits = set_limits(values, ~held, baseline)
+    limits = set_limits(values, rows["sound"].to_numpy(dtype=bool), baseline)
     z = (values - limits.mean) / limits.sd
     return pd.DataFrame(
         {

@@ -34,6 +34,7 @@ class Line:
     href: str
     sample: str
     verdict: str
+    held: bool
     headline: str
     drugs: str
     hits: str
@@ -162,7 +163,8 @@ def _line(screen: CohortScreen) -> Line:
         screen=screen.screen,
         href=f"{folder}/report.html",
         sample=screen.sample or MISSING,
-        verdict=screen.verdict,
+        verdict="on hold" if screen.held else screen.verdict,
+        held=screen.held,
         headline=readout_name(screen.headline) if screen.headline else MISSING,
         drugs=f"{scored} of {len(screen.scores)}" if len(screen.scores) else MISSING,
         hits=MISSING if screen.held else f"{int(screen.scores['hit'].sum())}",
