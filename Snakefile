@@ -24,6 +24,7 @@ include: "workflow/rules/decisions.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/context.smk"
 include: "workflow/rules/exports.smk"
+include: "workflow/rules/record.smk"
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/outcome.smk"
 

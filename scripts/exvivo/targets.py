@@ -136,6 +136,12 @@ def screen_setting(sheets: Sheets, screen: str, attribute: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def screen_row(sheets: Sheets, screen: str) -> dict[str, Any]:
+    """A screen's row of screens.tsv as plain values, without its status, which changes at its release."""
+    row = {name: screen_setting(sheets, screen, name) for name in vars(sheets.screens[screen])}
+    return {name: value for name, value in row.items() if name != "status"}
+
+
 def layout_files(sheets: Sheets, screen: str) -> list[str]:
     """Layout files of a screen's plates, each once, in order; those that exist.
 

@@ -21,6 +21,7 @@ SCORING = {
     "score_screen",
     "assess_screen",
     "describe_drugs",
+    "record_run",
     "report_screen",
     "summarise_cohort",
     "report_cohort",

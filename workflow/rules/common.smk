@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir, "../../scripts").resolve()
 
 from exvivo import comparisons, jobsize, provenance, targets
 from exvivo.archive.register import without_archived
+from exvivo.runrecord.settings import settings as recorded_settings
 from exvivo.release.folder import frozen_screens
 from exvivo.signed import cohort_screens
 from exvivo.sheets import decisions, load_config, read_sheets
@@ -85,6 +86,32 @@ def privacy_signature(wildcards):
 def screen_setting(attribute):
     """Parameter function: what screens.tsv says of the job's screen."""
     return lambda w: targets.screen_setting(sheets, w.screen, attribute)
+
+
+# Scripts that the numbers of a screen come from: a change of the report's looks is none of theirs.
+RECORDED_SCRIPTS = [
+    "admit_plate.py",
+    "project_plate.py",
+    "inspect_plate.py",
+    "read_plate_reader.py",
+    "train_phase.py",
+    "crossfit_controls.py",
+    "predict_screen.py",
+    "check_screen.py",
+    "judge_wells.py",
+    "score_screen.py",
+    "assess_screen.py",
+]
+
+
+def recorded_code(wildcards):
+    """Parameter function: digest of the code behind each of those scripts."""
+    return {script: provenance.code_digest(script) for script in RECORDED_SCRIPTS}
+
+
+def screen_row(wildcards):
+    """Parameter function: the screen's row of screens.tsv, without its status, which changes at its release."""
+    return targets.screen_row(sheets, wildcards.screen)
 
 
 def headline(wildcards):

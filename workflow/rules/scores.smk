@@ -116,6 +116,7 @@ rule report_screen:
         scores="results/screens/{screen}/scores.tsv",
         quality="results/screens/{screen}/quality.tsv",
         verdict="results/screens/{screen}/verdict.json",
+        record="results/screens/{screen}/run_record.json",
         admission="results/screens/{screen}/admission.json",
         layout="results/screens/{screen}/layout.parquet",
         flags="results/screens/{screen}/well_flags.parquet",

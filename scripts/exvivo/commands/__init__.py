@@ -10,7 +10,9 @@ from exvivo.commands import (
     check,
     compare,
     diff,
+    doctor,
     export,
+    night,
     reference,
     release,
     scan,
@@ -21,6 +23,8 @@ from exvivo.commands import (
 COMMANDS: tuple[Callable[[Any], None], ...] = (
     scan.add,
     check.add,
+    night.add,
+    doctor.add,
     archive.add,
     compare.add,
     reference.add,

@@ -26,11 +26,16 @@ def configuration(*, layouts_must_exist: bool = True) -> tuple[dict[str, Any], A
     `layouts_must_exist` is as for `exvivo.sheets.read_sheets`.
     Raises `ConfigError` if there is none, `SheetError` with everything that is wrong in them.
     """
+    config = settings()
+    return config, sheets_of(config, layouts_must_exist=layouts_must_exist)
+
+
+def settings() -> dict[str, Any]:
+    """The configuration of the working directory, complete with defaults; `ConfigError` if there is none."""
     import yaml
 
     from exvivo.errors import ConfigError
-    from exvivo.release.folder import frozen_screens
-    from exvivo.sheets import load_config, read_sheets
+    from exvivo.sheets import load_config
 
     path = Path("config/config.yaml")
     if not path.is_file():
@@ -40,7 +45,14 @@ def configuration(*, layouts_must_exist: bool = True) -> tuple[dict[str, Any], A
             found=f"none in {Path.cwd().name}/",
             hint="go to the folder you run snakemake in, or name it with --directory",
         )
-    config = load_config(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    return config, read_sheets(
+    return load_config(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+
+
+def sheets_of(config: dict[str, Any], *, layouts_must_exist: bool = True) -> Any:
+    """The sheets that a configuration names, released screens frozen; `SheetError` as for `configuration`."""
+    from exvivo.release.folder import frozen_screens
+    from exvivo.sheets import read_sheets
+
+    return read_sheets(
         config, Path.cwd(), layouts_must_exist=layouts_must_exist, frozen=frozen_screens()
     )

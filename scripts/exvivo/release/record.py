@@ -12,6 +12,7 @@ import exvivo
 from exvivo import targets
 from exvivo.files import digest_bytes, digest_file, read_json
 from exvivo.provenance import SCRIPTS, module_digests
+from exvivo.runrecord.settings import settings
 from exvivo.sheets import Sheets
 from exvivo.sheets.decisions import rows
 from exvivo.tables import LAYOUT, read_table
@@ -30,17 +31,6 @@ _MAKERS = (
     "assess_screen.py",
 )
 _PACKAGES = ("numpy", "pandas", "scipy", "torch", "zarr", "snakemake")
-# Where things lie and how pages are headed changes no number.
-_NO_SETTINGS = (
-    "plates",
-    "screens",
-    "samples",
-    "drugs",
-    "data_root",
-    "decisions",
-    "report",
-    "release",
-)
 _OF_A_MODEL = ("sha256", "run", "start", "data", "seed", "recipe", "torch", "device", "skipped")
 
 
@@ -71,30 +61,10 @@ def build_record(config: dict[str, Any], sheets: Sheets, screen: str) -> dict[st
     return json.loads(json.dumps(record))  # as it will be read back: lists for tuples
 
 
-def settings(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration's keys that can change a number, dotted; of an absolute path only the last part."""
-    return dict(_flatten("", {k: v for k, v in config.items() if k not in _NO_SETTINGS}))
-
-
 def layout_digest(path: Path) -> str:
     """Digest of what a layout says, whatever the order of its rows."""
     frame = read_table(path, LAYOUT).sort_values(["plate", "well"])
     return digest_bytes(frame.to_csv(index=False).encode())
-
-
-def shown(value: Any) -> Any:
-    """`value` without an absolute path: it may hold the name of a person."""
-    absolute = isinstance(value, str) and (PurePath(value).is_absolute() or value.startswith("~"))
-    return PurePath(value).name if absolute else value
-
-
-def _flatten(prefix: str, content: Any) -> list[tuple[str, Any]]:
-    if isinstance(content, dict) and content:
-        found = []
-        for key, value in content.items():
-            found += _flatten(f"{prefix}.{key}".lstrip("."), value)
-        return found
-    return [(prefix, shown(content))]
 
 
 def _software() -> dict[str, str]:

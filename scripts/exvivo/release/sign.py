@@ -15,10 +15,11 @@ from exvivo.release.compare import Difference, compare, of_release, of_results
 from exvivo.release.folder import RELEASED, REOPENED, reopening, version_folder, versions
 from exvivo.release.freeze import NEEDED, choose_files, releasing, write_release
 from exvivo.release.pending import pending_jobs, running
-from exvivo.release.record import build_record, shown
+from exvivo.release.record import build_record
 from exvivo.release.render import as_json, as_text, as_tsv
 from exvivo.release.status import set_status
 from exvivo.responses.read import RANKED
+from exvivo.runrecord.settings import shown
 from exvivo.sheets import Sheets
 from exvivo.sheets.names import suggest
 

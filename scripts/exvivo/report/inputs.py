@@ -42,7 +42,8 @@ class Inputs:
     `stores` the image store of each plate that has one; `decisions` what people decided and `moved` which scores
     that moves (`exvivo.effects.weigh`); `missing` the inputs that are not there, with the reason; `context`,
     `expected`, `background`, `repeats`, `mismatches`, `paired` as `exvivo.context` makes them, empty where nothing is
-    known or nothing compared; `digests` the SHA-256 of each file read, by file name.
+    known or nothing compared; `digests` the SHA-256 of each file read, by file name; `run_digest` that of the
+    run record.
     """
 
     screen: str
@@ -76,6 +77,7 @@ class Inputs:
     moved: pd.DataFrame = field(default_factory=pd.DataFrame)
     missing: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
+    run_digest: str = ""
 
     @property
     def readouts(self) -> list[str]:
@@ -184,6 +186,7 @@ def read_inputs(
         moved=next((_moved(p) for p in decisions if p.suffix == ".tsv"), pd.DataFrame()),
         missing=reader.missing,
         digests=reader.digests,
+        run_digest=_run_digest(folder / "run_record.json"),
         **settings,
     )
 
@@ -191,6 +194,11 @@ def read_inputs(
 def _optional_json(reader: _Reader, path: Path) -> dict[str, Any]:
     """The content of a file that older results do not have."""
     return reader.json(path) if path.is_file() else {}
+
+
+def _run_digest(path: Path) -> str:
+    """What the run record calls itself: digest of all that the results were made from, and of the results."""
+    return str(read_json(path)["digest"]) if path.is_file() else ""
 
 
 def _crossfit(path: Path | None) -> pd.DataFrame | None:

@@ -223,6 +223,8 @@ def _citations(context: Context) -> list[str]:
 def _facts(context: Context) -> list[tuple[str, str]]:
     inputs = context.inputs
     facts = [("exvivo", exvivo.__version__), ("Screen", inputs.screen)]
+    if inputs.run_digest:
+        facts.append(("Run record", f"SHA-256 {inputs.run_digest[:16]}… (run_record.json)"))
     if inputs.network:
         facts.append(("Network", inputs.network))
     facts += [

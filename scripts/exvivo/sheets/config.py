@@ -49,6 +49,7 @@ def _cross_checks(config: dict[str, Any]) -> list[Finding]:
         problems += _check_pattern(f"privacy.patterns.{number}", pattern, ())
     if config["imaging"]["pattern"] is not None:
         problems += _check_pattern("imaging.pattern", config["imaging"]["pattern"], ("well",))
+    problems += _check_night(config["night"])
     expected = "two different limits: their order says whether more is better"
     problems += [
         Finding(f"quality.{metric}", f"good and bad both {limits['good']}", expected)
@@ -56,6 +57,27 @@ def _cross_checks(config: dict[str, Any]) -> list[Finding]:
         if isinstance(limits, dict) and "good" in limits and limits["good"] == limits["bad"]
     ]
     return problems
+
+
+def _check_night(night: dict[str, Any]) -> list[Finding]:
+    """The folder pattern compiles, and has every group that a row is to be made of."""
+    if night["folder"] is None:
+        return []
+    rows = {key: value for key, value in night.items() if key in _NIGHT_CELLS}
+    rows |= {f"new_screen.{key}": value for key, value in night["new_screen"].items()}
+    problems = _check_pattern("night.folder", night["folder"], ())
+    groups = set() if problems else re.compile(night["folder"]).groupindex
+    for key, text in rows.items() if not problems else ():
+        for name in re.findall(r"\{(\w+)\}", text):
+            if name not in groups:
+                expected = "names of groups of night.folder: " + (
+                    ", ".join(groups) or "it has none"
+                )
+                problems.append(Finding(f"night.{key}", f"{{{name}}}", expected))
+    return problems
+
+
+_NIGHT_CELLS = ("plate", "screen", "instrument", "layout", "layout_plate")
 
 
 def _not_finite(key: str, content: Any) -> Iterator[Finding]:
