@@ -35,8 +35,9 @@ def add_intervals(scores: pd.DataFrame, intervals: pd.DataFrame | None) -> pd.Da
     frame = scores.merge(intervals, on=_DRUG, how="left", validate="1:1")
     for name in ("dss_asym", "rel_ic50", "abs_ic50"):
         for end, pick in (("low", np.fmin), ("high", np.fmax)):
-            column = frame[f"{name}_{end}"]
-            frame[f"{name}_{end}"] = pick(column, frame[name]).where(np.isfinite(column), column)
+            # A screen that cannot be scored has no rows, and columns without a type.
+            column, value = frame[f"{name}_{end}"].astype(float), frame[name].astype(float)
+            frame[f"{name}_{end}"] = pick(column, value).where(np.isfinite(column), column)
     for name in ("rel_ic50", "abs_ic50"):
         frame[f"{name}_interval"] = [interval_text(row, name) for row in frame.to_dict("records")]
         for end in ("low", "high"):
