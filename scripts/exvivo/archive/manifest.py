@@ -15,6 +15,7 @@ from pathlib import Path
 from exvivo.checksums import FileHash, new_checksum
 from exvivo.errors import PlateError, StoreError
 from exvivo.files import digest_bytes, write_text
+from exvivo.plates.places import place
 from exvivo.plates.tree import walk
 
 _BLOCK = 1 << 20
@@ -60,7 +61,7 @@ def make_manifest(
     stats = walk(folder).stats()
     paths = sorted(stats)
     with ThreadPoolExecutor(_THREADS) as pool:
-        read = list(pool.map(lambda path: _read(folder / path, hashes.get(path)), paths))
+        read = list(pool.map(lambda path: _read(place(folder, path), hashes.get(path)), paths))
     entries, differences = [], []
     for path, (sha256, checksum) in zip(paths, read, strict=True):
         known = hashes.get(path)
@@ -93,7 +94,7 @@ def compare(folder: Path, entries: Iterable[Entry], *, complete: bool = True) ->
     changed = [path for path in same if stats[path].bytes != expected[path].bytes]
     rest = sorted(set(same) - set(changed))
     with ThreadPoolExecutor(_THREADS) as pool:
-        good = pool.map(lambda path: _is(folder / path, expected[path]), rest)
+        good = pool.map(lambda path: _is(place(folder, path), expected[path]), rest)
         changed += [path for path, as_before in zip(rest, good, strict=True) if not as_before]
     differences += [Difference(path, "changed") for path in changed]
     return sorted(differences, key=lambda difference: (difference.path, difference.kind))
