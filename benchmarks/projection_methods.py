@@ -181,5 +181,5 @@ def plate_arguments(folder: Path, stacks: Stacks, out: Path, threads: int) -> di
         "folder": folder, "fingerprint": out / "fingerprint.tsv", "admission": out / "admission.json",
         "plate": "P1", "channel": "1", "input_size": SIZE, "images": out / "images.zarr",
         "wells": out / "wells.zarr", "readout": out / "mean_of_stack.parquet",
-        "hashes": out / "hashes.tsv", "threads": threads,
+        "exposure": out / "exposure.parquet", "hashes": out / "hashes.tsv", "threads": threads,
     }  # fmt: skip

@@ -8,12 +8,13 @@ Both without rows for a plate that is refused or still arriving.
 
 from exvivo.inspection.plate import inspect_plate
 from exvivo.log import start_script
-from exvivo.tables import IMAGE_QUALITY, WELL_FLAGS, write_table
+from exvivo.tables import EXPOSURE, IMAGE_QUALITY, WELL_FLAGS, read_table, write_table
 
 
-def main(*, wells, settings, metrics, flags):
+def main(*, wells, exposure, settings, metrics, flags):
     """Write metrics and flags of one plate."""
-    found, wrong = inspect_plate(wells.replace(".done.json", ".zarr"), settings)
+    store = wells.replace(".done.json", ".zarr")
+    found, wrong = inspect_plate(store, read_table(exposure, EXPOSURE), settings)
     write_table(found, metrics, IMAGE_QUALITY)
     write_table(wrong, flags, WELL_FLAGS)
 
@@ -22,6 +23,7 @@ if __name__ == "__main__":
     start_script(__file__, snakemake.log[0])
     main(
         wells=snakemake.input.wells,
+        exposure=snakemake.input.exposure,
         settings=snakemake.params.settings,
         metrics=snakemake.output.metrics,
         flags=snakemake.output.flags,

@@ -123,6 +123,7 @@ class MadePlate:
             "images": out / "images.zarr",
             "wells": out / "wells.zarr",
             "readout": out / "readouts" / "mean_of_stack.parquet",
+            "exposure": out / "exposure.parquet",
             "hashes": out / "hashes.tsv",
             "threads": 2,
         } | changes

@@ -112,16 +112,33 @@ QUALITY = pa.schema(
     ]
 )
 
-# What the image of each well looks like, in numbers (docs/quality.md); the worst of a well's fields.
+# Exposure of each field at full size, taken while its planes are read.
+EXPOSURE = pa.schema(
+    [
+        ("plate", _TEXT),
+        ("well", _TEXT),
+        ("field", _COUNT),
+        ("ceiling", _NUMBER),  # share of MIP's pixels at the largest value that the camera can give
+    ]
+)
+
+# What the image of each well looks like (exvivo.inspection.measure); medians over its fields, but the most `ceiling`.
 IMAGE_QUALITY = pa.schema(
     [
         ("plate", _TEXT),
         ("well", _TEXT),
-        ("ceiling", _NUMBER),  # share of pixels at the largest value of their raw type
-        (
-            "signal",
-            _NUMBER,
-        ),  # how far the brightest thousandth lies above the ground, in sd of the noise
+        ("ground", _NUMBER),  # grey values, as the four that follow
+        ("slope_x", _NUMBER),  # rise of the ground across the field
+        ("slope_y", _NUMBER),
+        ("noise", _NUMBER),
+        ("bright", _NUMBER),  # above the ground
+        ("fine", _NUMBER),  # standard deviation of the finest structures
+        ("fine_corner", _NUMBER),  # the same in the quietest corner
+        ("sharpness", _NUMBER),  # finest against coarse structures
+        ("off_centre", _NUMBER),  # sides of the field
+        ("length", _NUMBER),  # of the most drawn-out bright thing, in its widths
+        ("clump", _NUMBER),  # grey values, weighted
+        ("ceiling", _NUMBER),  # share of pixels
     ]
 )
 

@@ -297,6 +297,12 @@ def crossfit_files(sheets: Sheets, screen: str) -> list[str]:
     return [f"results/screens/{screen}/{network}/crossfit.parquet"] if tuned else []
 
 
+def tuned_features(sheets: Sheets, screen: str) -> list[str]:
+    """Features of all wells by phase II, if the screen has a network fine-tuned on its own controls."""
+    tuned = max(viability_phases(sheets, screen), default=0) >= 2
+    return [f"results/screens/{screen}/features_phase2.parquet"] if tuned else []
+
+
 def gpus(config: dict[str, Any]) -> int:
     """GPUs a training or inference job asks the scheduler for."""
     return 0 if config["training"]["device"] == "cpu" else 1

@@ -64,6 +64,7 @@ def project(
         images=out / "images.zarr",
         wells=out / "wells.zarr",
         readout=out / "mean_of_stack.parquet",
+        exposure=out / "exposure.parquet",
         hashes=out / "hashes.tsv",
         threads=2,
     )

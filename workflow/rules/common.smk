@@ -199,6 +199,15 @@ def crossfit_files(wildcards):
     return targets.crossfit_files(sheets, wildcards.screen)
 
 
+def tuned_features(wildcards):
+    return targets.tuned_features(sheets, wildcards.screen)
+
+
+def image_checks(wildcards):
+    """Checks of a plate's images; what the network finds novel is judged with the screen."""
+    return {key: of for key, of in config["image_quality"].items() if key != "novel"}
+
+
 def local_weights(wildcards):
     return config["training"]["weights"].get(wildcards.network)
 

@@ -1,7 +1,7 @@
 # Raw plates: what each instrument wrote is admitted, then read once.
 # REQUIRED INPUTS: results/plates/{plate}/fingerprint.tsv, written by the scan in common.smk
-# OUTPUTS: admission.json, images.zarr, wells.zarr, hashes.tsv, readouts/, image_quality.parquet and
-# well_flags.parquet in results/plates/{plate}
+# OUTPUTS: admission.json, images.zarr, wells.zarr, hashes.tsv, exposure.parquet, readouts/,
+# image_quality.parquet and well_flags.parquet in results/plates/{plate}
 
 
 rule admit_plate:
@@ -40,6 +40,7 @@ rule project_plate:
         images="results/plates/{plate}/images.done.json",
         wells="results/plates/{plate}/wells.done.json",
         mean_of_stack="results/plates/{plate}/readouts/mean_of_stack.parquet",
+        exposure="results/plates/{plate}/exposure.parquet",
         hashes="results/plates/{plate}/hashes.tsv",
     log:
         "logs/plates/{plate}/project_plate.log",
@@ -66,6 +67,7 @@ rule project_plate:
 rule inspect_plate:
     input:
         wells="results/plates/{plate}/wells.done.json",
+        exposure="results/plates/{plate}/exposure.parquet",
     output:
         metrics="results/plates/{plate}/image_quality.parquet",
         flags="results/plates/{plate}/well_flags.parquet",
@@ -82,7 +84,7 @@ rule inspect_plate:
         mem_mb=times_attempt(2000),
         runtime=times_attempt(20),
     params:
-        settings=lookup(within=config, dpath="image_quality"),
+        settings=image_checks,
         code=code_digest("inspect_plate.py"),
     script:
         "../../scripts/inspect_plate.py"

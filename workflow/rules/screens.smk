@@ -1,5 +1,6 @@
 # Screens: their plates and layouts together, and whether they can be scored.
-# REQUIRED INPUTS: layouts, results/plates/{plate}/{admission,wells.done}.json and well_flags.parquet
+# REQUIRED INPUTS: layouts, results/plates/{plate}/{admission,wells.done}.json and well_flags.parquet;
+# features_phase2.parquet of the screen's own network
 # OUTPUTS: layout.parquet, admission.json and well_flags.parquet in results/screens/{screen}
 
 
@@ -39,6 +40,7 @@ rule judge_wells:
     input:
         layout="results/screens/{screen}/layout.parquet",
         plates=of_imaged_plates("results/plates/{plate}/well_flags.parquet"),
+        features=tuned_features,
     output:
         flags="results/screens/{screen}/well_flags.parquet",
     log:
@@ -54,6 +56,8 @@ rule judge_wells:
     params:
         decisions=decided(decisions.well_rows),
         accepted=decided(decisions.acceptances),
+        contrast=viability_contrast(2),
+        novel=lookup(within=config, dpath="image_quality/novel"),
         code=code_digest("judge_wells.py"),
     script:
         "../../scripts/judge_wells.py"

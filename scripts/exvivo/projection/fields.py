@@ -22,6 +22,7 @@ from exvivo.projection.stack import StackProjector
 from exvivo.wells.resample import area_average, centre_square
 
 UPSAMPLED = "upsampled"
+CEILINGS = frozenset(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 
 
 @dataclass(slots=True)
@@ -29,13 +30,14 @@ class FieldResult:
     """What remains of a field once its projections are written.
 
     Attributes: `task`; `image` float32 (2, S, S), the network's input; `mean` of the stack (NaN where there
-    is only a projection); `digest` of the projections' pixels; `flags`; `hashes` of the files; `fault` why the
-    field cannot be used, empty if it can.
+    is only a projection); `ceiling` share of MIP's pixels that are saturated; `digest` of the projections' pixels;
+    `flags`; `hashes` of the files; `fault` why the field cannot be used, empty if it can.
     """
 
     task: FieldTask
     image: NDArray[np.float32] | None = None
     mean: float = float("nan")
+    ceiling: float = 0.0
     digest: str = ""
     flags: tuple[str, ...] = ()
     hashes: list[FileHash] = field(default_factory=list)
@@ -72,7 +74,19 @@ class FieldWorker:
         image = np.stack([area_average(centre_square(one), self._size) for one in stack.images])
         small = (UPSAMPLED,) if min(stack.images.shape[1:]) < self._size else ()
         flags = stack.flags + small
-        return FieldResult(task, image, stack.mean, digest, flags, stack.hashes)
+        ceiling = saturated_share(stack.images[0])
+        return FieldResult(task, image, stack.mean, ceiling, digest, flags, stack.hashes)
+
+
+def saturated_share(image: NDArray) -> float:
+    """Share of the pixels of `image` at the largest value of a camera of 8, 10, 12, 14 or 16 bits.
+
+    A camera of 12 bits saturates at 4095 in a 16-bit file; any other largest value is no ceiling.
+    """
+    largest = int(image.max())
+    if largest not in CEILINGS:
+        return 0.0
+    return float(np.count_nonzero(image == largest)) / image.size
 
 
 def _hash_faulty(folder: Path, task: FieldTask, error: PlaneError) -> list[FileHash]:

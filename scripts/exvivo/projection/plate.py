@@ -42,6 +42,7 @@ class Outcome:
     hashes: list[FileHash] = field(default_factory=list)
     means: dict[str, float] = field(default_factory=dict)
     flags: dict[str, str] = field(default_factory=dict)
+    ceilings: dict[str, list[float]] = field(default_factory=dict)
     fields: dict[str, list[int]] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
 
@@ -61,6 +62,7 @@ def project_plate(
     images: Path | str,
     wells: Path | str,
     readout: Path | str,
+    exposure: Path | str,
     hashes: Path | str,
     threads: int = 1,
     damaged_wells_limit: float = 0.05,
@@ -77,6 +79,7 @@ def project_plate(
         images: OME-Zarr store, MIP and MID of each field in the raw dtype; `*.done.json` beside it.
         wells: store of float32 (n, 2, S, S), raw scale (`exvivo.wells`); `*.done.json` beside it.
         readout: Parquet of the mean of stack, `exvivo.tables.READOUT`, one row per well.
+        exposure: Parquet of the saturated pixels, `exvivo.tables.EXPOSURE`, one row per field.
         hashes: TSV of the checksums of all raw files read (`exvivo.checksums`).
         threads: fields projected at the same time; memory is about 6 bytes per pixel and thread, 15 for compressed files.
         damaged_wells_limit: fraction of the plate's wells that may be damaged.
@@ -110,6 +113,7 @@ def project_plate(
     )
     write_hashes(hashes, outcome.hashes)
     _write_readout(readout, plate, outcome)
+    _write_exposure(exposure, plate, outcome)
     for store, name in ((images, "images"), (wells, "wells")):
         write_json(done_path(store), _done(outcome, plate, outcome.digests[name], settings))
 
@@ -211,6 +215,7 @@ def _collect(
     own = [flag for result in results for flag in result.flags]
     outcome.flags[well] = ";".join(dict.fromkeys([*flags, *own]))
     outcome.means[well] = math.fsum(result.mean for result in results) / len(results)
+    outcome.ceilings[well] = [result.ceiling for result in results]
     outcome.fields[well] = [result.task.field for result in results]
     for result in results:
         joined = ";".join(dict.fromkeys([*flags, *result.flags]))
@@ -236,6 +241,20 @@ def _write_readout(path: Path | str, plate: str, outcome: Outcome) -> None:
         }
     )
     write_table(frame, path, READOUT)
+
+
+def _write_exposure(path: Path | str, plate: str, outcome: Outcome) -> None:
+    import pandas as pd
+
+    from exvivo.tables import EXPOSURE, write_table
+
+    rows = [
+        (plate, well, fov, ceiling)
+        for well, fields in outcome.fields.items()
+        for fov, ceiling in zip(fields, outcome.ceilings[well], strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=EXPOSURE.names)
+    write_table(frame.astype({"field": "int64", "ceiling": "float64"}), path, EXPOSURE)
 
 
 def _done(outcome: Outcome, plate: str, digest: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from exvivo.errors import PlateError
 from exvivo.plates import get_instrument
 from exvivo.sheets.names import FORMATS, parse_well, row_letters
+from exvivo.simulate.spoil import SPOILS
 
 Image = NDArray[np.uint16]
 
@@ -73,6 +74,28 @@ def empty_well(folder: Path, well: str, seed: int = 0) -> list[Path]:
         return np.clip(np.rint(noise), 0, 65535).astype(image.dtype)
 
     paths = _change(folder, well, None, background)
+    _project_again(folder, well)
+    return paths
+
+
+def spoil_well(folder: Path, well: str, kind: str, seed: int = 0) -> list[Path]:
+    """Spoil all images of a well by `kind`, a name in `exvivo.simulate.spoil.SPOILS`; the projection is made anew.
+
+    Each site and wave is one stack. Raises `PlateError` for a kind or a well that there is not.
+    """
+    if kind not in SPOILS:
+        raise PlateError(
+            "there is no such fault", expected=", ".join(SPOILS), found=kind, where=folder.name
+        )
+    paths = images_of(folder, well)
+    files = get_instrument("imagexpress").list_files(folder).files
+    own = sorted((f for f in files if f.well == well and f.plane >= 0), key=lambda f: f.key)
+    for number, key in enumerate(dict.fromkeys(f.key[1:3] for f in own)):
+        planes = [folder / f.path for f in own if f.key[1:3] == key]
+        stack = np.stack([tifffile.imread(path) for path in planes])
+        rng = np.random.Generator(np.random.PCG64([seed, number]))
+        for path, image in zip(planes, SPOILS[kind](stack, rng), strict=True):
+            _write(path, image)
     _project_again(folder, well)
     return paths
 
