@@ -60,9 +60,18 @@ def index_of(contents: Contents, places: Index) -> Index:
 
 
 def contents_key(contents: Contents) -> tuple:
-    """What lies where, whatever the order; empty wells are as good as unnamed ones."""
+    """What can be told apart of the contents: what lies where, whatever the order and the drugs' names.
+
+    A drug is known by its first well, since nothing measured on one plate knows what a drug is called; empty
+    wells are as good as unnamed ones.
+    """
     rows = zip(contents.places.tolist(), contents.drug, contents.step, contents.side, strict=True)
-    return tuple(sorted((*p, d, round(s, 9), e) for p, d, s, e in rows if d != "empty"))
+    first: dict[str, tuple] = {"": (), "unknown": (-1,)}
+    key = []
+    for place, drug, step, side in sorted(rows, key=lambda row: row[0]):
+        if drug != "empty":
+            key.append((*place, first.setdefault(drug, tuple(place)), round(step, 9), side))
+    return tuple(key)
 
 
 def _moved(contents: Contents, move: Callable[[Index], Index]) -> Contents:

@@ -28,6 +28,7 @@ from exvivo.sheets.names import parse_well, well_name
 Array = NDArray[np.float64]
 FEWEST = 12  # wells of a plate that anything can be said of
 COMPONENTS = 10
+_COVERAGE, _COVERAGE_MOST = 0.5, 5.0  # nats per well, and in all: less than any margin should be
 _WITHOUT_DRUG = ("negative_control", "untreated")
 
 
@@ -87,8 +88,8 @@ def examine(
 
     Returns:
         By plate: `source`, `wells` (number), `arrangements`, the given one first (`kind`, `words`, `plate` whose
-        layout it is or "", `evidence` in nats less the log of the number of ways of its kind, `correct` of `controls` predicted from what was measured,
-        `named` wells that the arrangement gives a content), and for the best one `likeness` to the negative
+        layout it is or "", `evidence` in nats less twice the log of the number of ways of its kind, `correct` of `controls` predicted from what was measured,
+        `named` wells that the arrangement gives a content), and plates that are `alike` but for the drugs' names; for the best one `likeness` to the negative
         control and `side` by well.
 
     """
@@ -108,11 +109,13 @@ def _plate(plate: str, measured: Measured, contents: Mapping[str, Contents]) -> 
     places = np.array([parse_well(well) for well in measured.wells], dtype=np.int64)
     scores = principal(np.asarray(measured.features, dtype=float), COMPONENTS)
     evidence = PlateEvidence(scores, places)
-    ways = _ways(plate, places, contents)
+    ways, alike = _ways(plate, places, contents)
     rows = [_row(way, other, evidence, scores, places) for way, other in ways]
     kinds = Counter(row["kind"] for row in rows)
-    for row in rows:  # each kind of mistake is as likely as any other, however many ways it has
-        row["evidence"] = round(row["evidence"] - float(np.log(kinds[row["kind"]])), 2)
+    for (
+        row
+    ) in rows:  # the more ways a kind of mistake has, the better chance can make the best of them
+        row["evidence"] = round(row["evidence"] - 2.0 * float(np.log(kinds[row["kind"]])), 2)
     best = max(range(len(rows)), key=lambda i: (rows[i]["evidence"], -i))
     side = _sides(ways[best][0].contents, places)
     likeness = cross_fitted(scores, side)
@@ -121,6 +124,7 @@ def _plate(plate: str, measured: Measured, contents: Mapping[str, Contents]) -> 
         "source": measured.source,
         "wells": len(places),
         "arrangements": rows,
+        "alike": alike,
         "likeness": {w: round(float(v), 3) for w, v in zip(wells, likeness, strict=True) if v == v},
         "side": {w: str(s) for w, s in zip(wells, side, strict=True) if s},
     }
@@ -128,17 +132,22 @@ def _plate(plate: str, measured: Measured, contents: Mapping[str, Contents]) -> 
 
 def _ways(
     plate: str, places: NDArray[np.int64], contents: Mapping[str, Contents]
-) -> list[tuple[Arrangement, str]]:
-    """The plate's own layout in all arrangements, then those of the other plates as they are."""
+) -> tuple[list[tuple[Arrangement, str]], list[str]]:
+    """The plate's own layout in all arrangements, then those of the other plates as they are.
+
+    And the plates whose layout differs from its own in the names of drugs alone.
+    """
     own = contents[plate]
     ways = [(way, "") for way in arrangements(own, shape_of(places, own.places))]
-    known = {contents_key(way.contents) for way, _ in ways}
+    known, alike = {contents_key(way.contents) for way, _ in ways}, []
     for other, there in contents.items():
         key = contents_key(there)
+        if key == contents_key(own) and other != plate:
+            alike.append(other)
         if key not in known:
             known.add(key)
             ways.append((Arrangement("swapped", f"of plate {other}", there), other))
-    return ways
+    return ways, alike
 
 
 def _row(
@@ -155,11 +164,22 @@ def _row(
         "kind": way.kind,
         "words": way.words,
         "plate": other,
-        "evidence": evidence.of(way.contents, index),
+        "evidence": evidence.of(way.contents, index) - _uncovered(way.contents, index),
         "correct": correct,
         "controls": controls,
         "named": int((index >= 0).sum()),
     }
+
+
+def _uncovered(contents: Contents, index: NDArray[np.int64]) -> float:
+    """Nats against an arrangement for the wells that it fills and nobody measured.
+
+    Bounded, since the wells to be measured were chosen by somebody who may have had the wrong layout in hand; by
+    itself this can never outweigh a layout.
+    """
+    filled = int((contents.drug != EMPTY).sum())
+    measured = int((contents.drug[index[index >= 0]] != EMPTY).sum())
+    return min(_COVERAGE_MOST, _COVERAGE * (filled - measured))
 
 
 def _sides(contents: Contents, places: NDArray[np.int64]) -> NDArray[np.object_]:

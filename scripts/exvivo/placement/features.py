@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from exvivo.quality.ranks import normal_scores
+
 Array = NDArray[np.float64]
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.97, 0.995)
@@ -93,12 +95,3 @@ def principal(features: Array, count: int = 8) -> Array:
         keep = singular > 1e-6 * singular[0]
         scaled = (left * singular)[:, keep][:, :count]
     return normal_scores(scaled)
-
-
-def normal_scores(values: Array) -> Array:
-    """Each column (n, c) as normal scores of its ranks; ties share the mean of theirs."""
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
-    ranks = rankdata(values, axis=0)
-    return ndtri((ranks - 0.5) / max(len(values), 1))

@@ -14,6 +14,7 @@ from exvivo.quality.controls import Held, add_controls, add_solvent
 from exvivo.quality.placement import add_placement
 from exvivo.quality.rows import SCREEN, Sheet
 from exvivo.quality.seen import add_well_flags
+from exvivo.quality.spatial import add_spatial
 from exvivo.quality.uniformity import add_uniformity
 from exvivo.readouts.flags import reasons as flag_reasons
 from exvivo.readouts.kinds import kind_of
@@ -155,6 +156,7 @@ def _add_readout(sheet: Sheet, one: _Readout, crossfit: pd.DataFrame | None) -> 
     idle = one.scores[one.scores["dss_asym"] == 0]
     inactive = set(zip(idle["treatment"], idle["addon"], strict=True))
     add_uniformity(sheet, one.name, one.wells, inactive)
+    add_spatial(sheet, one.name, one.wells, one.curves)
     _add_wells(sheet, one)
     _add_drugs(sheet, one)
     base = one.kind.honest_replicates

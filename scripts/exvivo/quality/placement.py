@@ -45,6 +45,8 @@ def judge_placement(plate: str, found: Mapping[str, Any], margin: float = MARGIN
             words += f"; next, {_which(rival)}, by {rival['evidence']:.0f}"
         if lead < margin and rival is not None:
             words += ", which is too close to be excluded"
+        if alike := ", ".join(found.get("alike", [])):
+            words += f"; the layout of {alike} differs in names of drugs alone, which nothing here can tell"
         return Placement(plate, FITS, given, rival, lead, words)
     words = (
         "cannot tell whether the wells fit the layout: nothing in it explains them"

@@ -23,6 +23,7 @@ from exvivo.report.quality import quality
 from exvivo.report.ranking import ranking
 from exvivo.report.render import ImageScale, Page, Section, page_texts, render
 from exvivo.report.repeats import repeats as repeated
+from exvivo.report.residuals import residuals
 from exvivo.report.training import training
 from exvivo.report.verdict import verdict
 from exvivo.report.wells import well_data
@@ -141,6 +142,7 @@ def _sections(context: Context, first: Any) -> list[Section]:
         Section("quality", "Quality", checks, f"{trouble} to read" if trouble else ""),
         Section("plates", "Plates", shown, _some(len(shown.views))),
         *_placement(context),
+        *_residuals(context),
         Section("curves", "Dose–response", drawn),
         Section("montage", "Controls", montage(context)),
         Section("training", "Training", training(context)),
@@ -153,6 +155,12 @@ def _placement(context: Context) -> list[Section]:
     """The layout truth test, where there was one."""
     found = placement(context)
     return [Section("placement", "Layout", found, _some(found.wrong))] if found.views else []
+
+
+def _residuals(context: Context) -> list[Section]:
+    """Residual maps, where any curve was fitted."""
+    found = residuals(context)
+    return [Section("residuals", "Patterns", found, _some(found.trouble))] if found.views else []
 
 
 def _some(number: int) -> str:

@@ -78,6 +78,16 @@ _METRICS: tuple[tuple[tuple[str, ...], str], ...] = (
         ("untreated",),
         "Whether the solvent alone harms the cells: viability of untreated wells against the negative control.",
     ),
+    (
+        ("nrfe",),
+        "Normalised residual fit error: how far the wells lie from their own curves, in percent. No control is needed; "
+        "above 15 is published as poor.",
+    ),
+    (
+        ("residual",),
+        "Whether what the fitted curves leave over has a pattern on the plate: difference in viability, judged where "
+        "chance does not explain it.",
+    ),
     (("edge",), "Viability at the plate's edge against the middle, in wells without an effect."),
     (("row",), "The row that differs most from the plate, in wells without an effect."),
     (("column",), "The column that differs most from the plate, in wells without an effect."),
@@ -167,6 +177,7 @@ def metric_name(metric: str) -> str:
         ("dss", "DSS"),
         ("gof", "GOF"),
         ("ssmd", "SSMD"),
+        ("nrfe", "NRFE"),
         ("control cv", "control CV"),
         ("cliffs", "Cliff’s"),
         ("shift signed", "shift, signed"),

@@ -53,7 +53,9 @@ class ScreenDesign:
 
     Attributes: `plates`; `plate_format` wells of a plate; `drugs` in all; `doses` in 10-fold steps;
     `replicates`, all on one plate; per plate `negative` and `positive` controls, `untreated` wells and
-    `titrations`, each of five doses of staurosporine; `rim` outer rows and columns left empty.
+    `titrations`, each of five doses of staurosporine; `rim` outer rows and columns left empty;
+    `control_columns`: negative controls in the first inner columns and positive ones in the last, as many
+    facilities have them, instead of spread over the plate.
     """
 
     plates: int = 3
@@ -66,6 +68,7 @@ class ScreenDesign:
     titrations: int = 1
     untreated: int = 2
     rim: int = 1
+    control_columns: bool = False
 
 
 def negative_control() -> Content:
@@ -110,7 +113,15 @@ def screen_plates(
             _treatments(own, design, replicate) for replicate in range(1, design.replicates + 1)
         ]
         plates.append(
-            _place(f"{screen}_{name}", name, design.plate_format, design.rim, blocks, seed)
+            _place(
+                f"{screen}_{name}",
+                name,
+                design.plate_format,
+                design.rim,
+                blocks,
+                seed,
+                columns=design.control_columns,
+            )
         )
     return plates
 
@@ -144,10 +155,15 @@ def _place(
     rim: int,
     blocks: list[list[Content]],
     seed: int,
+    *,
+    columns: bool = False,
 ) -> PlateDesign:
-    """Put the contents into inner wells at random: the first block anywhere, each other in its own columns."""
-    rows, columns = _format(plate_format)
-    inner = [(r, c) for c in range(rim, columns - rim) for r in range(rim, rows - rim)]
+    """Put the contents into inner wells at random: the first block anywhere, each other in its own columns.
+
+    `columns` takes the controls of either side out of the first block, into the first and last wells.
+    """
+    rows, width = _format(plate_format)
+    inner = [(r, c) for c in range(rim, width - rim) for r in range(rim, rows - rim)]
     needed = sum(map(len, blocks))
     if needed > len(inner):
         raise ExvivoError(
@@ -159,6 +175,10 @@ def _place(
         )
     rng = stream(seed, Purpose.DESIGN, plate)
     # Controls take every n-th well along the columns, so that no side of the plate lacks any.
+    sides: dict[tuple[int, int], Content] = {}
+    if columns:
+        sides, blocks = _in_columns(inner, blocks)
+        inner = [place for place in inner if place not in sides]
     spots = np.linspace(0, len(inner) - 1, len(blocks[0])).round().astype(int)
     wells = dict(zip([inner[i] for i in spots], _shuffled(blocks[0], rng), strict=True))
     free = [place for place in inner if place not in wells]
@@ -166,7 +186,22 @@ def _place(
     for part, contents in zip(parts, blocks[1:], strict=False):
         chosen = rng.choice(part, len(contents), replace=False)
         wells |= {free[i]: content for i, content in zip(chosen, contents, strict=True)}
-    return PlateDesign(plate, layout_plate, rows, columns, dict(sorted(wells.items())))
+    return PlateDesign(plate, layout_plate, rows, width, dict(sorted((wells | sides).items())))
+
+
+def _in_columns(
+    inner: list[tuple[int, int]], blocks: list[list[Content]]
+) -> tuple[dict[tuple[int, int], Content], list[list[Content]]]:
+    """Negative controls in the first wells, positive ones in the last, whole columns free of anything else."""
+    height = sum(1 for _, column in inner if column == inner[0][1])
+    placed: dict[tuple[int, int], Content] = {}
+    for role, wells in (("negative_control", inner), ("positive_control", inner[::-1])):
+        own = [content for content in blocks[0] if content.role == role]
+        taken = wells[: -(-len(own) // height) * height]
+        spread = np.linspace(0, len(taken) - 1, len(own)).round().astype(int)
+        placed |= {taken[i]: content for i, content in zip(spread, own, strict=True)}
+    rest = [content for content in blocks[0] if content not in placed.values()]
+    return placed, [rest, *blocks[1:]]
 
 
 def _shuffled(contents: list[Content], rng: np.random.Generator) -> list[Content]:
