@@ -47,7 +47,8 @@ class Panel:
 
     `parameters` are (bottom, top, x_mid, slope, asymmetry) of the inhibition, or None where there is no
     curve; `ic50` in nM or None where it lies outside the tested doses; `threshold` the inhibition
-    (fraction) above which the score counts, None where the area is not drawn.
+    (fraction) above which the score counts, None where the area is not drawn; `band` the curve's interval:
+    doses in nM, lower and upper inhibition.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Panel:
     hit: bool = False
     threshold: float | None = None
     tiles: Mapping[float, Tile] = field(default_factory=dict)
+    band: tuple[Sequence[float], Sequence[float], Sequence[float]] | None = None
 
 
 def panel(content: Panel) -> Figure:
@@ -125,7 +127,10 @@ def _curve(content: Panel, doses: list[float], across: Linear, up: Linear) -> Ma
         return group()
     x = np.linspace(across.low, across.high, len(fitted))
     line = [(across(float(a)), up.held(b)) for a, b in zip(x, fitted, strict=True)]
-    parts = [path(line, class_="curve hit" if content.hit else "curve")]
+    parts = [
+        _band(content, across, up),
+        path(line, class_="curve hit" if content.hit else "curve"),
+    ]
     if content.threshold is not None:
         parts.insert(0, _area(line, up.held(1 - content.threshold), hit=content.hit))
     if known(content.ic50):
@@ -136,6 +141,16 @@ def _curve(content: Panel, doses: list[float], across: Linear, up: Linear) -> Ma
         parts.append(path([(place, _TOP - 2), (place, _TOP + _PLOT)], class_="ic50"))
         parts.append(label(place + shift, _TOP - 4, f"IC50 {dose(content.ic50)}", class_=kind))
     return group(*parts)
+
+
+def _band(content: Panel, across: Linear, up: Linear) -> Markup:
+    """Where the curve may lie: between the ends of its interval at each dose, as viability."""
+    if content.band is None:
+        return group()
+    places = [across(math.log10(d)) for d in content.band[0]]
+    lower, upper = ([up.held(1 - v) for v in side] for side in content.band[1:])
+    outline = [*zip(places, lower, strict=True), *reversed(list(zip(places, upper, strict=True)))]
+    return path(outline, class_="band hit" if content.hit else "band")
 
 
 def _area(line: list[tuple[float, float]], level: float, *, hit: bool) -> Markup:

@@ -19,19 +19,25 @@ _LEFT, _TOP = 52.0, 22.0
 
 @dataclass(frozen=True)
 class Bar:
-    """One drug: `key` links it with its other figures, `replicates` are the scores of single replicates."""
+    """One drug: `key` links it with its other figures, `replicates` are the scores of single replicates.
+
+    `low` and `high` are the ends of the score's interval, None where there is none.
+    """
 
     key: str
     name: str
     score: float
     hit: bool
     replicates: tuple[float, ...] = ()
+    low: float | None = None
+    high: float | None = None
 
 
 def bars_of(scores: pd.DataFrame) -> list[Bar]:
     """Bars of the drugs of `scores` that have a score, highest first; equal scores by name.
 
-    Columns read: treatment, dss_asym, hit; addon, key and dss_asym_rep1, … where there are such.
+    Columns read: treatment, dss_asym, hit; addon, key, dss_asym_low and _high, dss_asym_rep1, … where there
+    are such.
     """
     columns = [c for c in scores.columns if str(c).startswith("dss_asym_rep")]
     bars = [
@@ -41,11 +47,17 @@ def bars_of(scores: pd.DataFrame) -> list[Bar]:
             score=float(row["dss_asym"]),
             hit=bool(row["hit"]),
             replicates=tuple(float(row[c]) for c in columns if known(row[c])),
+            low=_number(row.get("dss_asym_low")),
+            high=_number(row.get("dss_asym_high")),
         )
         for row in scores.to_dict("records")
         if known(row["dss_asym"])
     ]
     return sorted(bars, key=lambda bar: (-bar.score, bar.name.casefold(), bar.name))
+
+
+def _number(value: object) -> float | None:
+    return float(value) if known(value) else None  # type: ignore[arg-type]
 
 
 def drug_name(treatment: object, addon: object = "") -> str:
@@ -66,7 +78,7 @@ def waterfall(scores: pd.DataFrame, *, hit: float = 10.0, links: bool = False) -
     step = min(max(940 / len(bars), 11.5), 44.0)
     names = max(min(len(bar.name), _LABEL) for bar in bars) * 5.4 + 18  # at 60 degrees
     width, height = _LEFT + step * len(bars) + 70, _TOP + _PLOT + names
-    values = [v for bar in bars for v in (bar.score, *bar.replicates)]
+    values = [v for bar in bars for v in (bar.score, *bar.replicates, bar.high or 0.0)]
     scale = Linear(min(0.0, *values), max(hit * 1.3, *values) * 1.03, _TOP + _PLOT, _TOP)
     right = _LEFT + step * len(bars)
     drawn = [_bar(bar, _LEFT + i * step, step, scale, links=links) for i, bar in enumerate(bars)]
@@ -98,6 +110,7 @@ def _bar(bar: Bar, x: float, step: float, scale: Linear, *, links: bool) -> Mark
             class_=kind,
             rx=1,
         ),
+        _interval(bar, middle, min(4.0, step / 4), scale),
         *(
             tag("circle", cx=middle, cy=scale(value), r=min(2.2, step / 5), class_="whisker")
             for value in bar.replicates
@@ -112,8 +125,19 @@ def _bar(bar: Bar, x: float, step: float, scale: Linear, *, links: bool) -> Mark
     ]
     if not links:
         return group(tag("title", f"{bar.name}: {fixed(bar.score)}"), *parts)
-    told = f"{bar.name}, DSS_asym {fixed(bar.score)}{', hit' if bar.hit else ''}"
+    ends = f" ({fixed(bar.low)} to {fixed(bar.high)})" if known(bar.low) else ""
+    told = f"{bar.name}, DSS_asym {fixed(bar.score)}{ends}{', hit' if bar.hit else ''}"
     return tag("a", *parts, href=f"#{bar.key}", data_drug=bar.key, aria_label=told, class_="bar")
+
+
+def _interval(bar: Bar, middle: float, half: float, scale: Linear) -> Markup:
+    """A whisker over the score's interval, with a stroke at either end."""
+    if bar.low is None or bar.high is None:
+        return group()
+    low, high = scale(bar.low), scale(bar.high)
+    strokes = [[(middle - half, y), (middle + half, y)] for y in (low, high)]
+    lines = [[(middle, low), (middle, high)], *strokes]
+    return group(*(path(line, class_="interval") for line in lines))
 
 
 def _in_words(every: list[Bar], shown: list[Bar], hit: float) -> str:

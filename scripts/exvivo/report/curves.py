@@ -13,8 +13,9 @@ from exvivo.figures.svg import Figure
 from exvivo.figures.waterfall import drug_name
 from exvivo.figures.words import dose, fixed, percent
 from exvivo.report.context import Context, Drug, drugs_of, natural, number, text
-from exvivo.report.ranking import STATUS, flags, ic50
+from exvivo.report.ranking import STATUS, flags, ic50, ic50_interval, interval
 
+Band = tuple[list[float], list[float], list[float]]
 _PARAMETERS = ("bottom", "top", "x_mid", "slope", "asymmetry")
 
 
@@ -43,7 +44,7 @@ class Curves:
 
 def curves(context: Context) -> Curves:
     """Cards for every drug of the scores and every drug and titration with wells."""
-    fits = _fits(context)
+    fits, bands = _fits(context), _bands(context)
     records = context.scores.to_dict("records")
     scored = dict(zip(drugs_of(context.scores), records, strict=True))
     treated, titrated = context.by_drug("treatment"), context.by_drug("titration")
@@ -56,11 +57,20 @@ def curves(context: Context) -> Curves:
             treated.get(d),
             scored.get(d, {}),
             fits.get(("treatment", d), {}),
+            bands.get(("treatment", d)),
         )
         for d in drugs
     ]
     titrations = [
-        _card(context, d, f"titration-{i}", titrated[d], {}, fits.get(("titration", d), {}))
+        _card(
+            context,
+            d,
+            f"titration-{i}",
+            titrated[d],
+            {},
+            fits.get(("titration", d), {}),
+            bands.get(("titration", d)),
+        )
         for i, d in enumerate(sorted(titrated), start=1)
     ]
     return Curves(context.held, cards, titrations, bool(context.images.uris))
@@ -79,6 +89,19 @@ def _fits(context: Context) -> dict[tuple[str, Drug], dict[str, Any]]:
     return {(text(r["role"]), d): r for d, r in zip(drugs_of(frame), rows, strict=True)}
 
 
+def _bands(context: Context) -> dict[tuple[str, Drug], Band]:
+    """The curves' intervals by role and drug."""
+    frame = context.inputs.bands
+    if not len(frame):
+        return {}
+    frame = frame[frame["readout"] == context.inputs.headline]
+    found: dict[tuple[str, Drug], Band] = {}
+    for (role, treatment, addon), rows in frame.groupby(["role", "treatment", "addon"]):
+        columns = (rows[name].tolist() for name in ("concentration", "low", "high"))
+        found[str(role), (str(treatment), str(addon))] = tuple(columns)  # type: ignore[assignment]
+    return found
+
+
 def _card(
     context: Context,
     drug: Drug,
@@ -86,12 +109,15 @@ def _card(
     frame: pd.DataFrame | None,
     score: dict[str, Any],
     curve: dict[str, Any],
+    band: Band | None,
 ) -> Card:
     name = drug_name(*drug)
     ranked = bool(score) and not context.held
     hit = ranked and bool(score["hit"])
     rank = number(score.get("rank")) if ranked else None
-    content = _panel(context, name, frame, score, curve, hit=hit) if frame is not None else None
+    content = None
+    if frame is not None:
+        content = _panel(context, name, frame, score, curve, hit=hit, band=band)
     drawable = content is not None and any(p.dose > 0 for p in content.points)
     return Card(
         key=key,
@@ -99,7 +125,7 @@ def _card(
         rank=f"{rank:g}" if rank is not None else "",
         hit=hit,
         figure=panel(content) if content is not None and drawable else None,
-        facts=_facts(score) if ranked else [],
+        facts=_facts(context, score) if ranked else [],
         flags=flags(score, context.inputs.hit, held=context.held) if score else _status(curve),
     )
 
@@ -111,10 +137,12 @@ def _status(curve: dict[str, Any]) -> list[str]:
     return [STATUS[status] + (f": {reason}" if reason else "")]
 
 
-def _facts(score: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(context: Context, score: dict[str, Any]) -> list[tuple[str, str]]:
+    told, within = interval(score), ic50_interval(score)
     return [
         ("DSS", fixed(score["dss_asym"])),
-        ("IC50", ic50(score)[1]),
+        *([(context.inputs.interval, told)] if told else []),
+        ("IC50", ic50(score)[1] + (f" ({within})" if within else "")),
         ("GOF", fixed(score.get("gof"), 2)),
     ]
 
@@ -127,6 +155,7 @@ def _panel(
     curve: dict[str, Any],
     *,
     hit: bool,
+    band: Band | None,
 ) -> Panel:
     values = [number(curve.get(p)) for p in _PARAMETERS]
     fitted = [v for v in values if v is not None]
@@ -142,6 +171,7 @@ def _panel(
         hit=hit,
         threshold=threshold / 100 if threshold is not None else None,
         tiles=_tiles(context, rows),
+        band=band if usable else None,
     )
 
 

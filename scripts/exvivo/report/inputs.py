@@ -15,6 +15,7 @@ from exvivo import tables
 from exvivo.context.names import DrugNames
 from exvivo.context.tables import CONTEXT, EXPECTED, MISMATCHES, PAIRED, REPEATS
 from exvivo.errors import StoreError
+from exvivo.figures.words import percent
 from exvivo.files import digest_file, read_json
 from exvivo.responses.read import SCORE_TEXT, no_scores, read_scores
 from exvivo.sheets.registry import read_drug_rows
@@ -56,6 +57,7 @@ class Inputs:
     layout: pd.DataFrame = field(default_factory=pd.DataFrame)
     responses: pd.DataFrame = field(default_factory=pd.DataFrame)
     curves: pd.DataFrame = field(default_factory=pd.DataFrame)
+    bands: pd.DataFrame = field(default_factory=pd.DataFrame)
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     quality: pd.DataFrame = field(default_factory=pd.DataFrame)
     flags: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -89,6 +91,11 @@ class Inputs:
     def hit(self) -> float:
         """The score above which a drug is a hit."""
         return float(self.scoring.get("hit") or 10.0)
+
+    @property
+    def interval(self) -> str:
+        """What the intervals hold, in words: "95 %"."""
+        return percent((self.scoring.get("bootstrap") or {}).get("level", 0.95))
 
     def of(self, readout: str) -> pd.DataFrame:
         """Responses of one readout."""
@@ -168,6 +175,7 @@ def read_inputs(
         layout=layout,
         responses=responses,
         curves=reader.table(folder / "curves.parquet", tables.CURVES),
+        bands=reader.table(folder / "bands.parquet", tables.BANDS),
         scores=read_scores(scores) if reader.found(scores) else no_scores(),
         quality=reader.table(folder / "quality.tsv", tables.QUALITY),
         flags=reader.table(folder / "well_flags.parquet", tables.WELL_FLAGS),

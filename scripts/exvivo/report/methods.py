@@ -9,6 +9,7 @@ from typing import Any
 
 import exvivo
 from exvivo.figures.words import count, dose, listed
+from exvivo.readouts.kinds import kind_of
 from exvivo.report.context import Context, names, readout_name, text
 from exvivo.report.explanations import GLOSSARY
 from exvivo.report.inputs import Phase
@@ -164,14 +165,33 @@ def _scoring_text(context: Context) -> str:
         sentences.append(f"Curves were fitted with the method “{scoring['method']}”.")
     sentences.append(
         "DSS_asym is half the area of the fitted inhibition above the threshold over log10 dose, relative to the "
-        f"largest possible area; the threshold is {told}. A drug with DSS_asym > {hit:g} is a hit, unless its "
-        "curve is inverted or failed."
+        f"largest possible area; the threshold is {told}. A drug is a hit if its DSS_asym and the lower end of "
+        f"its interval are above {hit:g}, unless its curve is inverted or failed; by the published definition "
+        f"DSS_asym > {hit:g} alone is one."
     )
+    sentences += _interval_sentences(context)
     if scoring.get("reference"):
         sentences.append(
             "Selective scores (sDSS) are differences from a reference of control samples."
         )
     return " ".join(sentences)
+
+
+def _interval_sentences(context: Context) -> list[str]:
+    """How intervals and p-values came about; nothing where the screen has none."""
+    inputs, drawn = context.inputs, context.inputs.scoring.get("bootstrap") or {}
+    if not len(inputs.bands):
+        return []
+    basis = kind_of(inputs.headline).honest_replicates or inputs.headline
+    return [
+        f"Intervals hold {inputs.interval} of {drawn.get('samples', 500)} bootstrap samples: bounded, robust "
+        "curves refitted to data drawn around the drug's own curve, with the scatter of the replicates of "
+        f"{readout_name(basis)}, pooled over all drugs by level of inhibition, and with each plate's controls "
+        "drawn anew.",
+        "The p-value of a drug is that of its largest mean effect over the doses from any one upwards, against "
+        "wells without effect drawn from the same scatter; q is the false discovery rate by Benjamini and "
+        "Hochberg over all drugs of the readout.",
+    ]
 
 
 def _limits(context: Context) -> list[str]:

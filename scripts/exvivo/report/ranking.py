@@ -34,6 +34,9 @@ class Row:
     ic50_value: float | None
     effect: str
     fit: str
+    interval: str
+    ic50_interval: str
+    q_value: str
     flags: list[str]
     badges: list[Badge]
     sort: dict[str, float | None]
@@ -47,6 +50,7 @@ class Ranking:
     rows: list[Row]
     figure: Figure | None
     replicates: list[str]
+    level: str  # of the intervals, "95 %"; empty where there are none
     has_group: bool
     hit: float
     unscored: int
@@ -77,6 +81,7 @@ def ranking(context: Context) -> Ranking:
         rows=rows,
         figure=waterfall(scores, hit=context.inputs.hit, links=True) if drawable else None,
         replicates=[] if context.held else replicates,
+        level=context.inputs.interval if any(row.interval for row in rows) else "",
         has_group=any(row.group or row.target for row in rows),
         hit=context.inputs.hit,
         unscored=sum(1 for r in records if not known(r["dss_asym"])),
@@ -107,6 +112,7 @@ def _row(
     }
     if context.held:
         bare = {"rank": "", "score": "", "share": 0.0, "hit": False, "replicates": [], "ic50": ""}
+        bare |= {"interval": "", "ic50_interval": "", "q_value": ""}
         return Row(**common, **bare, ic50_value=None, effect="", fit="", sort={})
     score, effect = number(record["dss_asym"]), largest_effect(record)
     ic50_value, ic50_text = ic50(record)
@@ -123,6 +129,9 @@ def _row(
         ic50_value=ic50_value,
         effect=fixed(effect, 0) + (" %" if effect is not None else ""),
         fit=fixed(record.get("gof"), 2),
+        interval=interval(record),
+        ic50_interval=ic50_interval(record),
+        q_value=rate(record.get("q_value")),
         sort={
             "rank": rank,
             "score": score,
@@ -172,6 +181,24 @@ def ic50(record: dict[str, Any]) -> tuple[float | None, str]:
     return (value, dose(value)) if value >= low else (None, f"< {dose(low)}")
 
 
+def interval(record: dict[str, Any]) -> str:
+    """The score's interval: "24.6–31.8", empty where there is none."""
+    ends = [record.get(f"dss_asym_{end}") for end in ("low", "high")]
+    return "–".join(fixed(end) for end in ends) if all(map(known, ends)) else ""
+
+
+def ic50_interval(record: dict[str, Any]) -> str:
+    """The interval of the absolute IC50, with "> 10 µM" for an end that no tested dose reaches."""
+    return text(record.get("abs_ic50_interval"))
+
+
+def rate(value: object) -> str:
+    """A false discovery rate: "= 0.042", "< 0.001"; empty where there is none."""
+    if not known(value):
+        return ""
+    return "< 0.001" if float(value) < 0.001 else f"= {float(value):.2g}"  # type: ignore[arg-type]
+
+
 def flags(record: dict[str, Any], hit: float, *, held: bool = False) -> list[str]:
     """What a reader must know beside the score, in words."""
     found = []
@@ -188,5 +215,8 @@ def flags(record: dict[str, Any], hit: float, *, held: bool = False) -> list[str
     if len(single) > 1 and min(single) <= hit < max(single):
         found.append("replicates disagree about the hit")
     if bool(record.get("hit_published")) and not bool(record.get("hit")):
-        found.append("a hit by the published definition only")
+        told = "a hit by the published definition only"
+        low = record.get("dss_asym_low")
+        reaches = text(status) == "ok" and known(low) and float(low) <= hit
+        found.append(told + (f": its interval begins at {fixed(low)}" if reaches else ""))
     return found

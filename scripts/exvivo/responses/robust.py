@@ -96,12 +96,20 @@ def fit_model(
     scale: float | None = SCALE,
     settings: Settings | None = None,
 ) -> tuple[Array, Array]:
-    """The best of several starts: parameters (P, 5) and losses (P,) of the model of `count` parameters."""
+    """The best of several starts: parameters (P, 5) and losses (P,) of the model of `count` parameters.
+
+    Without bounds five parameters start from the best curve of four, as in drc: on a ridge that leads to an
+    endless asymmetry other starts end at other, hardly better places of it.
+    """
     across, up = np.ascontiguousarray(x.T, dtype=float), np.ascontiguousarray(y.T, dtype=float)
     across = without_zero(across)
     model = Model(free_parameters(count), scale)
     bounds = limits(across, up) if bounded else no_limits(across.shape[1])
-    begin = starts(across, up, count, bounds, scale, both_signs=not bounded and count == 5)
+    if count == 5 and not bounded:
+        four, _ = fit_model(x, y, 4, bounded=False, scale=scale, settings=settings)
+        begin = [_upright(four.T)]
+    else:
+        begin = starts(across, up, count, bounds, scale)
     # All starts of all data sets run side by side.
     times, problems = len(begin), across.shape[1]
     wide = [np.tile(side, (1, times)) for side in bounds]
@@ -110,6 +118,13 @@ def fit_model(
     curves, losses = minimise_curves(*points, start, (wide[0], wide[1]), model, settings)
     runs = [slice(i * problems, (i + 1) * problems) for i in range(times)]
     return best_of([(curves[:, run], losses[run]) for run in runs])
+
+
+def _upright(curves: Array) -> Array:
+    """The same symmetrical curves (5, P) with their bottom below their top, falling ones by their slope."""
+    upside_down = curves[0] > curves[1]
+    turned = np.stack([curves[1], curves[0], curves[2], -curves[3], curves[4]])
+    return np.where(upside_down, turned, curves)
 
 
 def best_of(found: list[tuple[Array, Array]]) -> tuple[Array, Array]:
@@ -160,7 +175,6 @@ def starts(
     bounds: tuple[Array, Array],
     scale: float | None,
     *,
-    both_signs: bool = False,
     slopes: tuple[float, ...] = START_SLOPES,
 ) -> list[Array]:
     """For each of some slopes the start (5, P) with the best place of the middle.
@@ -170,9 +184,8 @@ def starts(
     """
     lowest = np.min(np.where(x > x.max(axis=0) - _FAR / 2, x, np.inf), axis=0)
     highest = x.max(axis=0)
-    signed = [s * sign for s in slopes for sign in ((1, -1) if both_signs else (1,))]
     found = []
-    for slope in signed:
+    for slope in slopes:
         best, least = np.empty((5, x.shape[1])), np.full(x.shape[1], np.inf)
         for share in np.linspace(0.0, 1.0, _START_PLACES):
             trial = _with_asymptotes(x, y, lowest + share * (highest - lowest), slope, count)
