@@ -149,15 +149,15 @@ def _exponent(parameters: Array, x: Array) -> Array:
 def _loss(residual: Array, scale: float | None) -> tuple[Array, Array, Array]:
     """Loss (P,), and the weights (n, P) of the gradient and of the second derivatives."""
     if scale is None:
-        return 0.5 * _total(residual * residual), np.ones_like(residual), np.ones_like(residual)
+        return 0.5 * total(residual * residual), np.ones_like(residual), np.ones_like(residual)
     ratio = residual / scale
     root = np.sqrt(1.0 + ratio * ratio)
     first = 1.0 / root
     # root - 1 in the form that keeps its digits for small residuals
-    return scale**2 * _total(ratio * ratio / (root + 1.0)), first, first * first * first
+    return scale**2 * total(ratio * ratio / (root + 1.0)), first, first * first * first
 
 
-def _total(values: Array) -> Array:
+def total(values: Array) -> Array:
     """Sum over the points, in their order: numpy's own order depends on how many problems there are."""
     total = values[0].copy()
     for row in values[1:]:
@@ -174,10 +174,10 @@ def _expand(inner: Array, x: Array, y: Array, model: Model) -> _Place:
     hessian = np.empty((count, count, x.shape[1]))
     weighted = first * residual
     for i, mine in enumerate(slopes):
-        gradient[i] = _total(mine * weighted)
+        gradient[i] = total(mine * weighted)
         curved = second * mine
         for j in range(i + 1):
-            hessian[i, j] = hessian[j, i] = _total(curved * slopes[j])
+            hessian[i, j] = hessian[j, i] = total(curved * slopes[j])
     return _Place(loss, gradient, hessian)
 
 

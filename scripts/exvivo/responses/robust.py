@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exvivo.responses.itrex import Fits
-from exvivo.responses.levenberg import Model, Settings, curves_loss, minimise_curves, predict
+from exvivo.responses.levenberg import Model, Settings, curves_loss, minimise_curves, predict, total
 
 Array = NDArray[np.float64]
 
@@ -203,8 +203,8 @@ def _with_asymptotes(x: Array, y: Array, x_mid: Array, slope: float, count: int)
     unit = np.stack([0.0 * ones, ones, x_mid, slope * ones, ones])
     share = predict(unit, x)
     rest = 1.0 - share
-    aa, ab, bb = ((u * v).sum(axis=0) for u, v in ((rest, rest), (rest, share), (share, share)))
-    ay, by = (rest * y).sum(axis=0), (share * y).sum(axis=0)
+    aa, ab, bb = (total(u * v) for u, v in ((rest, rest), (rest, share), (share, share)))
+    ay, by = total(rest * y), total(share * y)
     if count == 3:
         unit[1] = by / np.maximum(bb, 1e-12)
         return unit

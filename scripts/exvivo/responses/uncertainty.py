@@ -59,9 +59,12 @@ def uncertainty(
 
     """
     settings = settings or Settings()
+    names = list(dict.fromkeys(responses["readout"]))
+    # In an order of their own: where a well stands in the table must not decide what is drawn.
+    responses = responses.sort_values(["plate", "well"], kind="stable", ignore_index=True)
     curves = fit_curves(responses, "robust", single=False)
     rows, bands = [], []
-    for name in dict.fromkeys(responses["readout"]):
+    for name in names:
         own = curves[curves["readout"] == name].reset_index(drop=True)
         wells = _used(responses, name)
         noise = _noise(responses, curves, name, contrasts or {})

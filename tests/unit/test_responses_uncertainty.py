@@ -1,0 +1,249 @@
+"""Intervals cover the truth, p-values are uniform without effect, and hits need their whole interval."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from responses_data import CURVE, curve_of, screen
+
+from exvivo.responses import Settings, build_responses, fit_curves, score, uncertainty
+from exvivo.responses.bootstrap import Series, bootstrap, crossing
+from exvivo.responses.dss import dss_asym
+from exvivo.responses.flat import flat_p_values
+from exvivo.responses.noise import Controls, Noise, estimate_noise
+from exvivo.responses.read import final_hits
+from exvivo.responses.uncertainty import COLUMNS, _points, false_discovery_rates
+from exvivo.sheets.config import DEFAULT_CONTRAST
+from exvivo.tables import BANDS, conform
+
+NONE = (0.0, 0.0, 2.0, 1.0, 1.0)
+
+
+def responses_of(drugs, name: str = "r", screen_name: str = "S", **options) -> pd.DataFrame:
+    layout, readout = screen(drugs, **{"noise": 0.08, **options})
+    return build_responses(layout, readout, screen=screen_name, readout_name=name)
+
+
+def mixed(random: np.random.Generator, count: int) -> dict[str, tuple[float, ...]]:
+    """Drugs without effect, with a partial and with a strong one, in turn."""
+    drugs = {}
+    for i in range(count):
+        kind = ("inactive", "partial", "strong")[i % 3]
+        top = {
+            "inactive": 0.0,
+            "partial": random.uniform(0.3, 0.8),
+            "strong": random.uniform(0.85, 1),
+        }
+        middle = random.uniform(1.5, 3.5) if kind == "partial" else random.uniform(0.5, 2.5)
+        drugs[f"{kind} {i}"] = (0.0, top[kind], middle, random.uniform(0.7, 2.5), 1.0)
+    return drugs
+
+
+def covered(seed: int, drugs: int, samples: int) -> pd.DataFrame:
+    """For each drug of a screen its kind and whether the interval of DSS_asym holds the true score."""
+    truth = mixed(np.random.default_rng(seed), drugs)
+    responses = responses_of(truth, seed=seed, screen_name=f"S{seed}")
+    found, _ = uncertainty(responses, settings=Settings(samples=samples))
+    true = [float(dss_asym(np.array([truth[t]]), [0.0], [4.0])[0]) for t in found["treatment"]]
+    kind = found["treatment"].str.split().str[0]
+    within = found["dss_asym_low"].le(np.array(true) + 1e-9) & found["dss_asym_high"].ge(true)
+    return pd.DataFrame({"kind": kind, "covered": within})
+
+
+def test_intervals_of_scores_hold_the_truth() -> None:
+    """72 drugs; 95 % of 48 with an effect, within binomial error (three standard deviations)."""
+    found = pd.concat([covered(seed, 18, 100) for seed in range(4)])
+    active = found[found["kind"] != "inactive"]["covered"]
+    assert 0.85 <= active.mean() <= 1.0
+    assert found["covered"].mean() >= 0.9
+
+
+@pytest.mark.slow
+def test_coverage_over_many_screens_by_kind_of_drug() -> None:
+    found = pd.concat([covered(seed, 24, 400) for seed in range(100, 140)])
+    print(found.groupby("kind")["covered"].agg(["mean", "size"]))
+    assert 0.90 <= found["covered"].mean() <= 0.98
+    kinds = found.groupby("kind")["covered"].mean()
+    assert 0.90 <= kinds["partial"] <= 0.98 and 0.90 <= kinds["strong"] <= 0.98
+    assert kinds["inactive"] >= 0.95  # a score cannot be below 0
+
+
+def inactive_p_values(seed: int, drugs: int = 24, **options) -> np.ndarray:
+    """p-values of a screen in which nothing happens."""
+    wells = responses_of({f"d{i}": NONE for i in range(drugs)}, seed=seed, **options)
+    wells = wells[wells["used"]].reset_index(drop=True)
+    treated = (wells["role"] == "treatment").to_numpy()
+    fitted, free = np.where(treated, 0.0, np.nan), np.where(treated, 4.0, 0.0)
+    noise = estimate_noise(wells, fitted, free, DEFAULT_CONTRAST, "r")
+    points = [_points(part) for _, part in wells[treated].groupby("treatment")]
+    return flat_p_values(points, noise, seed=seed)
+
+
+def check_null(screens: list[np.ndarray]) -> None:
+    """p-values uniform within error, and false discoveries in at most 5 % of the screens within theirs."""
+    p = np.concatenate(screens)
+    for limit in (0.01, 0.05, 0.2, 0.5, 0.8):
+        # Drugs of a plate share its controls, so that their p-values are worth fewer than there are.
+        spread = 3 * np.sqrt(limit * (1 - limit) / len(p)) * 2
+        assert abs((p < limit).mean() - limit) < spread, limit
+    found = sum((false_discovery_rates(one) < 0.05).any() for one in screens)
+    assert found <= 0.05 * len(screens) + 2 * np.sqrt(0.05 * 0.95 * len(screens))
+
+
+def test_screens_of_inactive_drugs_have_uniform_p_values_and_no_discoveries() -> None:
+    check_null([inactive_p_values(seed) for seed in range(16)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"controls": 6, "plates": 3}, {"replicates": 3}])
+def test_false_discovery_rate_over_many_inactive_screens(options) -> None:
+    check_null([inactive_p_values(seed, **options) for seed in range(300)])
+
+
+def test_effects_have_small_p_values_whichever_way_they_go() -> None:
+    drugs = {
+        "strong": curve_of(),
+        "all doses": (0.0, 0.8, -3.0, 1.0, 1.0),
+        "rising": (0.0, 0.8, 2.0, -1.0, 1.0),
+    }
+    drugs |= {f"none {i}": NONE for i in range(6)}
+    found, _ = uncertainty(responses_of(drugs), settings=Settings(samples=50))
+    p = found.set_index("treatment")["p_value"]
+    assert (p[["strong", "all doses", "rising"]] < 0.001).all()
+    assert (p[[f"none {i}" for i in range(6)]] > 0.001).all()
+    assert (found["q_value"] >= found["p_value"]).all()
+
+
+def noise_of(controls: int = 8) -> Noise:
+    flat, normal = np.full(61, 0.08), np.random.default_rng(0).standard_normal(400)
+    shape = np.concatenate([normal, -normal])
+    side = {("P1", side): Controls(controls, 0.08) for side in ("negative", "positive")}
+    return Noise(flat, np.full(61, 200.0), shape, "made up", side, shape)
+
+
+def series(name: str, top: float = 0.8) -> Series:
+    x = np.log10(np.repeat([1.0, 10, 100, 1000, 10000], 2))
+    plates = np.array(["P1"] * 10, dtype=object)
+    return Series(("treatment", name, ""), x, plates, np.array([0.0, top, 2.0, 1.2, 1.0]), 4)
+
+
+def test_order_and_company_of_drugs_do_not_matter() -> None:
+    how = {"samples": 60, "level": 0.95, "seed": 3}
+    alone = bootstrap([series("A")], noise_of(), **how)[0]
+    among = bootstrap([series("B", 0.5), series("C"), series("A")], noise_of(), **how)[2]
+    np.testing.assert_array_equal(alone.dss, among.dss)
+    np.testing.assert_array_equal(alone.band, among.band)
+    other = bootstrap([series("B")], noise_of(), **how)[0]
+    assert (other.dss != alone.dss).all()
+
+
+def test_order_of_wells_does_not_matter() -> None:
+    responses = responses_of({"A": CURVE, "B": NONE})
+    settings = Settings(samples=50)
+    first, band = uncertainty(responses, settings=settings)
+    shuffled = responses.sample(frac=1, random_state=1).reset_index(drop=True)
+    second, _ = uncertainty(shuffled, settings=settings)
+    second = second.set_index("treatment").loc[first["treatment"]].reset_index()
+    np.testing.assert_allclose(first[COLUMNS], second[COLUMNS], rtol=1e-9)
+    again, _ = uncertainty(responses, settings=Settings(samples=50, seed=1))
+    assert (again["dss_asym_low"] != first["dss_asym_low"]).any()
+    conform(band, BANDS, where="test")
+    assert (
+        band.groupby("treatment").size().tolist() == [41, 41]
+        and (band["low"] <= band["high"]).all()
+    )
+
+
+def test_few_controls_widen_the_interval() -> None:
+    how = {"samples": 400, "level": 0.95, "seed": 0}
+    few, many = (bootstrap([series("A")], noise_of(n), **how)[0].dss for n in (2, 60))
+    assert np.ptp(few) > 1.2 * np.ptp(many)
+
+
+def test_scatter_is_found_at_each_level() -> None:
+    """Wells at half effect scatter three times as much as those without."""
+    random = np.random.default_rng(0)
+    level = np.repeat([0.0, 0.5], 200)
+    wells = pd.DataFrame(
+        {
+            "role": "treatment", "addon": "", "plate": "P1", "well": "A1", "replicate": 1,
+            "treatment": [f"d{i // 2}" for i in range(400)], "concentration": 1.0,
+            "viability": 1 - level - random.standard_normal(400) * np.where(level > 0, 0.15, 0.05),
+        }
+    )  # fmt: skip
+    noise = estimate_noise(wells, level, np.full(400, 4.0), DEFAULT_CONTRAST, "r")
+    assert noise.sd_at(0.0) == pytest.approx(0.05, rel=0.15)
+    assert noise.sd_at(0.5) == pytest.approx(0.15, rel=0.15)
+    assert noise.basis == "replicates of r"
+
+
+def test_single_replicates_take_their_scatter_from_the_curves() -> None:
+    responses = responses_of({f"d{i}": CURVE for i in range(12)}, replicates=1)
+    found, _ = uncertainty(responses, settings=Settings(samples=50))
+    assert set(found["basis"]) == {"distances from the curves of r"}
+    assert (found["dss_asym_high"] > found["dss_asym_low"]).all()
+
+
+def scored(responses: pd.DataFrame, samples: int = 60) -> pd.DataFrame:
+    intervals, _ = uncertainty(responses, settings=Settings(samples=samples))
+    return score(fit_curves(responses), responses, intervals=intervals).set_index("treatment")
+
+
+def test_phase_three_takes_its_scatter_from_phase_two() -> None:
+    """Its own replicates agree far too well; without phase II there is no interval and no hit."""
+    drugs = {f"d{i}": curve_of() for i in range(6)}
+    quiet = responses_of(drugs, "viability_phase3", noise=0.005)
+    honest = responses_of(drugs, "viability_phase2", noise=0.1)
+    both = pd.concat([quiet, honest], ignore_index=True)
+    found, _ = uncertainty(both, settings=Settings(samples=60))
+    width = (found["dss_asym_high"] - found["dss_asym_low"]).groupby(found["readout"]).mean()
+    assert width["viability_phase3"] > 0.6 * width["viability_phase2"]
+    alone = scored(quiet)
+    assert alone["dss_asym_low"].isna().all() and not alone["hit"].any()
+    assert alone["hit_published"].all()
+    assert alone["reason"].str.contains("viability_phase2, whose replicates are honest").all()
+
+
+def test_a_hit_has_its_whole_interval_above_the_limit() -> None:
+    drugs = {"sure": curve_of(top=0.95, ic50=30), "near": curve_of(top=0.62, ic50=150)}
+    drugs |= {f"none {i}": NONE for i in range(4)} | {"rising": (0.6, 1.0, 2.0, -2.0, 1.0)}
+    frame = scored(responses_of(drugs, noise=0.1))
+    within = frame["dss_asym_low"].le(frame["dss_asym"]) & frame["dss_asym_high"].ge(
+        frame["dss_asym"]
+    )
+    assert within.all()
+    assert frame.loc["sure", "hit"] and frame.loc["sure", "hit_published"]
+    expected = (frame["dss_asym"] > 10) & (frame["dss_asym_low"] > 10) & (frame["status"] == "ok")
+    assert (frame["hit"] == expected).all()
+    assert frame.loc["rising", "hit_published"] and not frame.loc["rising", "hit"]
+
+
+def test_of_a_screen_on_hold_nothing_is_a_hit() -> None:
+    scores = pd.DataFrame({"readout": ["a", "b"], "hit": [True, True]})
+    passed = {"verdict": "pass", "readouts": {"a": {"verdict": "pass"}, "b": {"verdict": "hold"}}}
+    assert final_hits(scores, passed)["hit"].tolist() == [True, False]
+    for verdict in ({"verdict": "hold", "readouts": {}}, {}):
+        assert not final_hits(scores, verdict)["hit"].any()
+
+
+def test_an_ic50_outside_the_tested_doses_is_no_number() -> None:
+    drugs = {"weak": curve_of(top=0.9, ic50=1e5), "good": curve_of(top=0.95, ic50=100)}
+    frame = scored(responses_of(drugs, noise=0.01))
+    assert frame.loc["weak", "abs_ic50_interval"] == "> 10 µM"
+    assert frame.loc["weak", ["abs_ic50_low", "abs_ic50_high"]].isna().all()
+    good = frame.loc["good"]
+    assert good["abs_ic50_low"] < 111.1 < good["abs_ic50_high"]
+    assert " – " in good["abs_ic50_interval"] and "nM" in good["abs_ic50_interval"]
+
+
+def test_crossing_of_rising_falling_and_low_curves() -> None:
+    curves = np.array(
+        [[0, 1, 2, 1, 1], [1, 0, 2, 1, 1], [0, 0.4, 2, 1, 1], [0.6, 1, 2, 1, 1]], float
+    )
+    assert crossing(curves, 0.5).tolist() == [pytest.approx(100), np.inf, np.inf, 0]
+
+
+def test_missing_p_values_do_not_count() -> None:
+    q = false_discovery_rates(np.array([0.01, np.nan, 0.04]))
+    assert q[0] == pytest.approx(0.02) and np.isnan(q[1]) and q[2] == pytest.approx(0.04)
