@@ -28,10 +28,14 @@ _LEVELS = np.linspace(-0.1, 1.1, 61)
 
 @dataclass(frozen=True)
 class Controls:
-    """Controls of one side of a plate: `count` wells whose scatter has the standard deviation `sd`."""
+    """Controls of one side of a plate: `count` wells whose scatter has the standard deviation `sd`.
+
+    `degrees` of freedom stand behind it.
+    """
 
     count: int
     sd: float
+    degrees: float = 1000.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,10 @@ class Noise:
             return np.zeros(draws)
         random = random_of(seed, "controls", plate, side)
         drawn = random.choice(self.control_shape, (draws, known.count)) * known.sd
-        return np.median(drawn, axis=1)
+        # That the scatter is itself an estimate widens the errors as in Student's t.
+        return np.median(drawn, axis=1) * np.sqrt(
+            known.degrees / random.chisquare(known.degrees, draws)
+        )
 
 
 def random_of(seed: int, *names: str) -> np.random.Generator:
@@ -175,7 +182,9 @@ def _controls(
         for plate, rows in groups:
             squares = float(np.sum((rows - rows.median()) ** 2))
             variance = (squares + PRIOR * overall) / (len(rows) - 1 + PRIOR)
-            found[str(plate), str(name)] = Controls(len(rows), float(np.sqrt(variance)))
+            single = max(len(rows) - 1, 1)
+            degrees = single + min(PRIOR, max(freedom - single, 0))
+            found[str(plate), str(name)] = Controls(len(rows), float(np.sqrt(variance)), degrees)
         if overall > 0:
             several = size > 1
             wide = away[several] * np.sqrt(size[several] / (size[several] - 1.0))
