@@ -19,6 +19,8 @@ from exvivo.release.folder import MANIFEST, RELEASED, version_folder
 from exvivo.sheets import Sheets
 
 REPORT_MARK = "<!-- released -->"
+# What a release must hold. Rules of the cohort may read these of a released screen, and nothing else: an older
+# release that lacked a file would stop every run.
 NEEDED = {
     "drug": (
         "report.html",

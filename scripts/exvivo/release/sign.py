@@ -161,12 +161,15 @@ def _write(
 def _words(signed: dict[str, Any]) -> str:
     """The line in the head of the released report."""
     day = signed["time"][:10]
-    text = f"Released as v{signed['version']} on {day} by {signed['initials']}."
+    told = [f"Released as v{signed['version']} on {day} by {signed['initials']}"]
     if signed["despite_hold"]:
-        text += f" Released although the screen is on hold: {signed['despite_hold']}"
+        told.append(f"Released although the screen is on hold: {signed['despite_hold']}")
     if signed["revision"]:
-        text += f" A revision of v{signed['revision']['version']}: {signed['revision']['reason']}"
-    return text + (f" Note: {signed['note']}" if signed["note"] else "")
+        told.append(
+            f"A revision of v{signed['revision']['version']}: {signed['revision']['reason']}"
+        )
+    told += [f"Note: {signed['note']}"] if signed["note"] else []
+    return " ".join(sentence.rstrip(". ") + "." for sentence in told)
 
 
 def _without_paths(content: Any) -> Any:
