@@ -177,6 +177,8 @@ def test_paths_of_the_project_stay_readable_in_messages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert privacy.scrub(f"{tmp_path}/results/a.tsv, line 3") == "results/a.tsv, line 3"
     assert privacy.scrub("https://example.org/a/b and n/a and 1/2 and results/x") == "https://example.org/a/b and n/a and 1/2 and results/x"  # fmt: skip
+    assert privacy.scrub(".snakemake/scripts/tmpab.py") == ".snakemake/scripts/tmpab.py"
+    assert privacy.scrub(f"read {tmp_path}: gone") == "read .: gone"
     assert os.sep not in privacy.scrub("/opt/lab/x.tif").replace("…/", "")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
 import tempfile
@@ -29,9 +28,9 @@ def name_root(path: Path | str, name: str) -> None:
 def scrub(text: str) -> str:
     """`text` as a log or a result may hold it: no absolute path, no personal value."""
     for folder, name in sorted(_named().items(), key=lambda item: -len(item[0])):
-        text = text.replace(folder + os.sep, f"{name}/" if name else "").replace(
-            folder, name or "."
-        )
+        whole = rf"(?<![\w.>-]){re.escape(folder)}(?:(?P<below>/)|(?![\w.-]))"
+        told = {"/": f"{name}/" if name else "", None: name or "."}
+        text = re.sub(whole, lambda match, told=told: told[match["below"]], text)
     text = _HOMES.sub("~", text)
     return current().mask(_ABSOLUTE.sub("…/", text))
 
