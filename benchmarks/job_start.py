@@ -4,7 +4,9 @@
 
 Runs one small job (admit_plate of a plate of 30 empty files) as Snakemake runs it inside a Slurm job, with sheets
 of that many plates, and counts seconds of CPU of the process and its script; the least of several runs, since
-other load only adds. A Slurm job starts Snakemake twice, so `start_s` counts twice in it.
+other load only adds. A Slurm job starts Snakemake twice, so `start_s` counts twice in it. The table in git was
+made on a machine under load: what it shows is that the number of plates does not matter, and what share is
+Snakemake's own.
 
     snakemake_s  `import snakemake.cli` alone, plugins included
     job_s        the whole process, the script's own work included

@@ -6,7 +6,8 @@
 Each row of resources.tsv is one rule and one measure: `need = base + per_unit * size`, by least squares with
 both coefficients at least 0, raised until no measured job lies above the line. Memory is that of the script
 alone (`max_rss`); the rules add what Snakemake takes in a Slurm job. Seconds depend on the machine and what
-else it does; memory does not. A facility's own `results/` can be given to `fit` as well.
+else it does; memory does not. The table in git was fitted on a machine under load, on the CPU, with training of one
+epoch (its seconds say nothing about a whole training), up to plates of 1 GB; `train_phase1` holds vgg19. A facility's own `results/` can be given to `fit` as well.
 """
 
 from __future__ import annotations
