@@ -55,7 +55,7 @@ class Bad:
             self.training.start()
             self.orphan.start()
             self.orphan_job, _ = started(self.orphan, "orphan")
-            self.orphan.kill()
+            self.lose_main_process()
             self.preempt()
             self.lose_nodes()
             self.lose_scheduler()
@@ -77,6 +77,14 @@ class Bad:
         alone = ("--set-resources", *(f"train_phase1:{resource}" for resource in rule))
         workflow = self.quick_code / "Snakefile"
         self.training = Night(self.quick_code, folder, workflow, *MODELS.values(), *alone)
+
+    def lose_main_process(self) -> None:
+        """The main process of a run is killed; its job runs on until somebody cancels it (profiles/README.md)."""
+        self.orphan.kill()
+        self.orphan_state = processes.run("squeue", "-h", "-j", self.orphan_job, "-o", "%T")
+        processes.run(
+            "scancel", self.orphan_job
+        )  # before nodes are lost: it would take the last one's place
 
     def preempt(self) -> None:
         """Somebody more important takes the node of a GPU job for some seconds."""
