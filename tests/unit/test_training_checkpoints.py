@@ -72,6 +72,25 @@ def test_checkpoints_of_another_run_are_not_used(folder):
     assert CheckpointFolder(folder.folder, "run-1").newest().epoch == 5
 
 
+def test_another_copy_of_the_job_that_drops_files_costs_a_checkpoint_only(
+    folder, monkeypatch, caplog
+):
+    folder.write(checkpoint(1))
+    real = Path.replace
+
+    def renamed_by_the_other(partial, target):  # the other copy was faster
+        partial.unlink()
+        return real(partial, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", renamed_by_the_other)
+        folder.write(checkpoint(2))
+    assert "another copy of this job" in caplog.text
+    assert folder.newest().epoch == 1
+    folder.write(checkpoint(3))
+    assert folder.newest().epoch == 3
+
+
 def test_at_most_one_in_the_given_time(tmp_path):
     slow = CheckpointFolder(tmp_path, "run", seconds=3600)
     assert not slow.due()

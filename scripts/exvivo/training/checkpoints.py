@@ -59,10 +59,21 @@ class CheckpointFolder:
         return self.folder is not None and time.monotonic() - self._last >= self.seconds
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, whole or not at all, and drop all but the newest two."""
+        """Write a checkpoint, whole or not at all, and drop all but the newest two.
+
+        Another copy of the job (on a node that the scheduler gave up, and that lives on) may drop or rename
+        files meanwhile. That costs a checkpoint, never the training: both copies compute the same.
+        """
         if self.folder is None:
             return
-        path = self.folder / f"epoch{checkpoint.epoch:06d}.safetensors"
+        try:
+            self._write(self.folder, checkpoint)
+        except FileNotFoundError as error:
+            logger.warning("a checkpoint was lost to another copy of this job: %s", error.filename)
+        self._last = time.monotonic()
+
+    def _write(self, folder: Path, checkpoint: Checkpoint) -> None:
+        path = folder / f"epoch{checkpoint.epoch:06d}.safetensors"
         save_tensors(path, checkpoint.tensors, {"format": FORMAT})
         content = {
             "run": self.run,
@@ -71,10 +82,9 @@ class CheckpointFolder:
             "content": checkpoint.content,
         }
         write_json(path.with_suffix(".json"), content)
-        for old in sorted(self.folder.glob("epoch*.safetensors"))[:-_KEPT]:
+        for old in sorted(folder.glob("epoch*.safetensors"))[:-_KEPT]:
             old.with_suffix(".json").unlink(missing_ok=True)
-            old.unlink()
-        self._last = time.monotonic()
+            old.unlink(missing_ok=True)
 
     def newest(self) -> Checkpoint | None:
         """The newest whole checkpoint of this run, or None."""
