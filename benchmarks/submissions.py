@@ -88,7 +88,6 @@ def measure(folder: Path, screens: int) -> dict[str, str]:
     calls = [line.split() for line in log.read_text().splitlines()]
     times = [float(moment) for moment, _ in calls]
     counts = Counter(name for _, name in calls)
-    minutes = (times[-1] - times[0]) * SPEED / 60
     window = 60 / SPEED
     within = [sum(t <= u < t + window for u in times) for t in times]
     later = [count for t, count in zip(times, within, strict=True) if t >= times[0] + window]
@@ -96,8 +95,6 @@ def measure(folder: Path, screens: int) -> dict[str, str]:
     return {
         "plates": str(3 * screens),
         "requests": " ".join(f"{name} {number}" for name, number in counts.most_common()),
-        "site minutes": f"{minutes:.0f}",
-        "requests a minute": f"{len(calls) / minutes:.1f}",
         "requests in the first minute": str(within[0]),
         "requests in the busiest minute after it": str(max(later)),
         "requests for each look at the states": f"{(polls + counts['scontrol']) / polls:.1f}",
