@@ -64,7 +64,7 @@ def final_hits(scores: pd.DataFrame, verdict: Mapping[str, Any]) -> pd.DataFrame
     single = verdict.get("readouts") or {}
     held = verdict.get("verdict") not in RANKED
     passed = [
-        not held and (single.get(name) or {}).get("verdict", "pass") == "pass"
+        not held and (single.get(name) or {}).get("verdict", "pass") in RANKED
         for name in scores["readout"]
     ]
     return scores.assign(
