@@ -83,6 +83,7 @@ class TestPage:
             "background",
             "quality",
             "plates",
+            "seen",
             "curves",
             "montage",
             "training",
@@ -487,7 +488,7 @@ class TestMissingInputs:
         page = Page(out.read_text())
         assert "On hold" in page.section("verdict").text
         assert "verdict.json is missing" in page.section("verdict").text
-        assert len(page.find("section")) == 10
+        assert len(page.find("section")) == 11
 
     def test_no_images_and_no_network(self, copy):
         for plate in copy.plates:

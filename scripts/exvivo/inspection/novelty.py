@@ -21,7 +21,7 @@ from exvivo.inspection.flags import flag
 from exvivo.sheets.layouts import contrast_wells
 
 Array = NDArray[np.float64]
-MIN_CONTROLS = 4  # of each kind on the screen: fewer have no spread to speak of
+MIN_CONTROLS = 6  # of each kind on the screen: fewer have no spread to speak of
 SHRINK = 0.5  # share of equal variances in the covariance
 BEYOND = 0.25  # how far the line goes on behind the controls, as a share of their distance
 _LEAST_SPREAD = 0.15  # of the logarithm of a distance: a dozen controls may agree by chance
@@ -41,7 +41,7 @@ def novel_wells(
         contrast: which wells are the controls (`exvivo.sheets.layouts.contrast_wells`).
         setting: `limit` of the distance in robust standard deviations, and `consequence`.
 
-    No row where the screen has fewer than four controls of a kind, or no features.
+    No row where the screen has fewer than six controls of a kind, or no features.
 
     """
     distance = novelty(features, layout, contrast)

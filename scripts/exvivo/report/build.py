@@ -24,6 +24,7 @@ from exvivo.report.ranking import ranking
 from exvivo.report.render import ImageScale, Page, Section, page_texts, render
 from exvivo.report.repeats import repeats as repeated
 from exvivo.report.residuals import residuals
+from exvivo.report.seen import count_text, seen
 from exvivo.report.training import training
 from exvivo.report.verdict import verdict
 from exvivo.report.wells import well_data
@@ -128,6 +129,7 @@ def _sections(context: Context, first: Any) -> list[Section]:
     drugs, checks = ranking(context), quality(context)
     drawn, shown = curves(context), plates(context)
     again = repeated(context)
+    found = seen(context)
     trouble = sum(g.trouble for g in checks.groups if g.headline or not g.readout)
     taken = decided(context)
     by_people = [Section("decisions", "Decisions", taken, _some(len(taken.entries)))]
@@ -143,6 +145,7 @@ def _sections(context: Context, first: Any) -> list[Section]:
         Section("plates", "Plates", shown, _some(len(shown.views))),
         *_placement(context),
         *_residuals(context),
+        Section("seen", "Images", found, count_text(found)),
         Section("curves", "Dose–response", drawn),
         Section("montage", "Controls", montage(context)),
         Section("training", "Training", training(context)),

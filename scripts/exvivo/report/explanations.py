@@ -95,6 +95,8 @@ _METRICS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("not", "layout"), "Wells with a value that the layout does not name; they are not used."),
     (("range",), "Share of wells whose output no training could produce: read with caution."),
     (("missing",), "Share of wells that should have a value and have none."),
+    (("wells", "excluded"), "Wells that a check of their image or a person has left out."),
+    (("wells", "novel"), "Wells that look to the network like neither control."),
     (("damaged",), "Wells whose images could not be used."),
     (("scored",), "Share of drugs with a score."),
     (("inverted",), "Share of drugs whose fitted viability rises with dose."),

@@ -18,6 +18,7 @@ from exvivo.report.context import (
     text,
 )
 from exvivo.report.plates import missing_reason
+from exvivo.report.seen import remarks
 
 
 def well_data(context: Context) -> dict[str, Any]:
@@ -32,6 +33,9 @@ def well_data(context: Context) -> dict[str, Any]:
         frame = context.inputs.of(readout)
         for drug, row in zip(drugs_of(frame), frame.to_dict("records"), strict=True):
             _add(context, wells, drug, row, index, len(readouts))
+    for key, told in remarks(context).items():
+        if key in wells:
+            wells[key][5] = f"{wells[key][5]}; {told}".lstrip("; ")
     rest = {k: uri for k, uri in context.images.uris.items() if k not in context.shown}
     return {
         "readouts": [readout_name(name) for name in readouts],
