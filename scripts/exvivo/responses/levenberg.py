@@ -29,7 +29,7 @@ class Settings:
     """When to stop: `tolerance` of the relative decrease at a step that was hardly damped."""
 
     tolerance: float = 1e-10
-    max_iterations: int = 200
+    max_iterations: int = 1000
     first_damping: float = 1e-2
     most_damping: float = 1e12
 
