@@ -32,6 +32,7 @@ NEEDED = {
         "responses.parquet",
         "curves.parquet",
         "bands.parquet",
+        "run_record.json",
     ),
     "training": (),
 }

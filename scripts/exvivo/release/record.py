@@ -12,6 +12,7 @@ import exvivo
 from exvivo import targets
 from exvivo.files import digest_bytes, digest_file, read_json
 from exvivo.provenance import SCRIPTS, module_digests
+from exvivo.rawplates import recorded_path
 from exvivo.runrecord.settings import settings
 from exvivo.sheets import Sheets
 from exvivo.sheets.decisions import rows
@@ -88,6 +89,7 @@ def _code() -> dict[str, str]:
 def _plate(plate: Any) -> dict[str, Any]:
     folder = Path("results/plates") / plate.plate
     row = {name: value for name, value in vars(plate).items() if name != "plate"}
+    row["path"] = recorded_path(plate)  # with pseudonyms, where the policy replaces names
     files = {"fingerprint": "fingerprint.tsv", "admission": "admission.json"}
     return row | {k: digest_file(folder / f) for k, f in files.items() if (folder / f).is_file()}
 

@@ -11,6 +11,7 @@ from typing import Any
 from exvivo.errors import ExvivoError, StoreError
 from exvivo.files import digest_file, read_json, write_json
 from exvivo.privacy import current
+from exvivo.rawplates import recorded_path
 from exvivo.release.compare import Difference, compare, of_release, of_results
 from exvivo.release.folder import RELEASED, REOPENED, reopening, version_folder, versions
 from exvivo.release.freeze import NEEDED, choose_files, releasing, write_release
@@ -184,7 +185,7 @@ def _rows(sheets: Sheets, screen: str) -> dict[str, Any]:
     start = sheets.screens.get(own.training_screen)
     return {
         "screens": [vars(row) for row in (own, start) if row is not None],
-        "plates": [vars(plate) for plate in sheets.plates_of(screen)],
+        "plates": [vars(p) | {"path": recorded_path(p)} for p in sheets.plates_of(screen)],
         "samples": [sheets.samples[own.sample]] if own.sample in sheets.samples else [],
         "drugs": list(sheets.drugs.values()),
     }
