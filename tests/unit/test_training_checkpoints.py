@@ -91,6 +91,22 @@ def test_another_copy_of_the_job_that_drops_files_costs_a_checkpoint_only(
     assert folder.newest().epoch == 3
 
 
+def test_another_copy_of_the_job_that_still_writes_does_not_stop_the_end(folder, monkeypatch):
+    folder.write(checkpoint(1))
+    real = os.rmdir
+
+    def written_meanwhile(path, **where):
+        (folder.folder / "epoch000002.json").write_text("{}")
+        return real(path, **where)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rmdir", written_meanwhile)
+        folder.remove()
+    assert (folder.folder / "epoch000002.json").is_file()  # the other copy's own
+    folder.remove()
+    assert not folder.folder.exists()
+
+
 def test_at_most_one_in_the_given_time(tmp_path):
     slow = CheckpointFolder(tmp_path, "run", seconds=3600)
     assert not slow.due()

@@ -98,9 +98,12 @@ class CheckpointFolder:
         return None
 
     def remove(self) -> None:
-        """Remove all checkpoints: the run has ended and its model is written."""
-        if self.folder is not None and self.folder.is_dir():
-            shutil.rmtree(self.folder)
+        """Remove all checkpoints: the run has ended and its model is written.
+
+        Another copy of the job may still write here; what it leaves it removes at its own end.
+        """
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _read(self, path: Path) -> Checkpoint | None:
         sidecar = path.with_suffix(".json")
