@@ -27,7 +27,7 @@ from exvivo.simulate.memory import (
 )
 
 PLATES = ["S01_P1", "S01_P2", "S01_P3"]
-MARGIN = 6.0
+MARGIN = 4.0
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ def examine(
 
     Returns:
         By plate: `source`, `wells` (number), `arrangements`, the given one first (`kind`, `words`, `plate` whose
-        layout it is or "", `evidence` in nats less twice the log of the number of ways of its kind, `correct` of `controls` predicted from what was measured,
+        layout it is or "", `evidence` in nats less twice the log of twice the number of ways of its kind, `correct` of `controls` predicted from what was measured,
         `named` wells that the arrangement gives a content), and plates that are `alike` but for the drugs' names; for the best one `likeness` to the negative
         control and `side` by well.
 
@@ -115,7 +115,7 @@ def _plate(plate: str, measured: Measured, contents: Mapping[str, Contents]) -> 
     for (
         row
     ) in rows:  # the more ways a kind of mistake has, the better chance can make the best of them
-        row["evidence"] = round(row["evidence"] - 2.0 * float(np.log(kinds[row["kind"]])), 2)
+        row["evidence"] = round(row["evidence"] - 2.0 * float(np.log(2 * kinds[row["kind"]])), 2)
     best = max(range(len(rows)), key=lambda i: (rows[i]["evidence"], -i))
     side = _sides(ways[best][0].contents, places)
     likeness = cross_fitted(scores, side)

@@ -9,7 +9,7 @@ from typing import Any
 from exvivo.quality.rows import Sheet
 
 FITS, OTHER, UNKNOWN = "fits", "another arrangement", "cannot tell"
-MARGIN = 6.0  # nats; see docs/quality.md for how often chance reaches it
+MARGIN = 4.0  # nats; see docs/quality.md for how often chance reaches it
 
 
 @dataclass(frozen=True)

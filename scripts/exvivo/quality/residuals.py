@@ -27,6 +27,10 @@ _DRAWS = 999  # of wells in random places
 _FEWEST = 3  # wells of a line, to name it
 _KEY = ["treatment", "addon"]
 _LOW, _HIGH = 0.0, 1.0
+_ALIVE, _ENOUGH = (
+    0.6,
+    24,
+)  # fitted inhibition below which a well can lose viability; how many make a test
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,11 @@ def patterns(part: pd.DataFrame, seed: int = 0) -> list[Pattern]:
     """All patterns of one plate, tested by exchanging its wells at random `_DRAWS` times.
 
     Residuals are ranked to normal scores for the tests, so that a few wild wells decide nothing, and the
-    effects are differences of medians.
+    effects are differences of medians. Where enough of them are left, only wells whose curve leaves cells alive
+    are looked at: a dead well cannot show that its cells did worse.
     """
+    alive = part[part["fitted"] < _ALIVE]
+    part = alive if len(alive) >= _ENOUGH else part
     if len(part) < 2 * _FEWEST:
         return []
     residual = part["residual"].to_numpy(dtype=float)
