@@ -33,7 +33,7 @@ class Facility(Workflow):
             capture_output=True,
             text=True,
             check=False,
-            timeout=600,
+            timeout=1200,
         )
         log = self.work / nights(self)[-1]["log"]
         assert done.returncode == 0, done.stdout + done.stderr + log.read_text()[-6000:]

@@ -99,6 +99,7 @@ RECORDED_SCRIPTS = [
     "predict_screen.py",
     "check_screen.py",
     "judge_wells.py",
+    "test_layout.py",
     "score_screen.py",
     "assess_screen.py",
 ]
