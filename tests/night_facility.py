@@ -34,6 +34,8 @@ night:
 DOSES = (1, 10, 100, 1000, 10000)
 # The scripts of the copy fail for the screens named in this file of the working directory.
 BREAK = """
+from pathlib import Path
+
 if __name__ == "__main__" and snakemake.params.screen in Path("broken").read_text().split():
     from exvivo.errors import ScoringError
 
