@@ -207,7 +207,8 @@ def _lines(lines: Index, name: Callable[[int], str]) -> _Test:
     tests = [_two_groups(lines == line) for line in tested]
 
     def statistic(scores: Array) -> Array:
-        return np.max([one(scores) for one in tests], axis=0, initial=0.0)
+        # Zeros first: without a line of enough wells there is still one value for each row of scores.
+        return np.max([np.zeros(len(scores)), *(one(scores) for one in tests)], axis=0)
 
     def describe(residual: Array) -> tuple[float, str]:
         found = [(_difference(residual, lines == line), line) for line in tested]
