@@ -83,6 +83,7 @@ class TestPage:
             "background",
             "quality",
             "plates",
+            "residuals",
             "seen",
             "curves",
             "montage",
