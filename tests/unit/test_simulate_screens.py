@@ -298,6 +298,7 @@ def test_comparison_counts_hits_and_drugs_without_a_score(facility, monkeypatch)
             "treatment": list(truth),
             "dss_asym": [np.nan if drug == best else score for drug, score in truth.items()],
             "hit": [drug != best and score > 10 for drug, score in truth.items()],
+            "hit_published": [drug != best and score > 10 for drug, score in truth.items()],
         }
     )
     monkeypatch.setattr(compare, "read_scores", lambda path: frame)
