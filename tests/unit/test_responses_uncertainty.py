@@ -98,7 +98,7 @@ def test_screens_of_inactive_drugs_have_uniform_p_values_and_no_discoveries() ->
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"controls": 6, "plates": 3}, {"replicates": 3}])
 def test_false_discovery_rate_over_many_inactive_screens(options) -> None:
-    check_null([inactive_p_values(seed, **options) for seed in range(300)])
+    check_null([inactive_p_values(seed, **options) for seed in range(80)])
 
 
 def test_effects_have_small_p_values_whichever_way_they_go() -> None:
