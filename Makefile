@@ -8,7 +8,7 @@ DEMO ?= demo
 BIN := $(VENV)/bin
 DONE := $(VENV)/.set-up
 
-.PHONY: help setup demo test test-fast test-accuracy test-cluster lint format docs clean
+.PHONY: help setup demo test test-fast test-accuracy test-cluster test-soak lint format docs clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -39,7 +39,10 @@ test-accuracy: $(DONE)  ## run the pipeline on images with a known answer
 	$(BIN)/python -m pytest -m accuracy -s
 
 test-cluster: $(DONE)  ## run the tests on a Slurm cluster brought up for them (as root)
-	$(BIN)/python -m pytest -m cluster tests/cluster
+	$(BIN)/python -m pytest -m 'cluster and not soak' tests/cluster
+
+test-soak: $(DONE)  ## run whole nights on a Slurm cluster brought up for them (as root; half an hour)
+	$(BIN)/python -m pytest -m soak tests/cluster
 
 lint: $(DONE)  ## check style as CI does
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from slurm_nights import SHORT_WAITS, accounting, environment
 from night_facility import SCREENS, make_facility, names, nights, raw, rules_of
 from runs import Workflow
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.soak]
 BROKEN = "N04"  # a screen of one plate
 PROGRAM = (sys.executable, "-m", "exvivo.cli", "night")
 PLATE_RULES = {"admit_plate", "project_plate", "inspect_plate"}
