@@ -149,6 +149,7 @@ def test_nothing_in_it_names_a_place_a_machine_or_a_user(screen):
 def test_settings_that_change_no_number_are_left_out():
     kept = settings(load_config({}))
     assert kept["training.seed"] == 0 and "scoring.method" in kept
+    assert not {"training.device", "training.allow_cpu"} & set(kept)
     assert not [k for k in kept if k.split(".")[0] in ("report", "night", "release", "plates")]
 
 

@@ -16,12 +16,17 @@ _NO_SETTINGS = (
     "report",
     "release",
     "night",
+    "exports",
+    "container",
 )
+# Where a model was trained is told among the execution's facts, and no reason to make anything again.
+_NOWHERE = ("training.device", "training.allow_cpu")
 
 
 def settings(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration's keys that can change a number, dotted; of an absolute path only the last part."""
-    return dict(_flatten("", {k: v for k, v in config.items() if k not in _NO_SETTINGS}))
+    kept = _flatten("", {k: v for k, v in config.items() if k not in _NO_SETTINGS})
+    return {key: value for key, value in kept if key not in _NOWHERE}
 
 
 def shown(value: Any) -> Any:
