@@ -78,3 +78,10 @@ def test_features_that_never_change_do_no_harm():
     first = novelty(features, layout, DEFAULT_CONTRAST)
     second = novelty(features.assign(f9999=3.0), layout, DEFAULT_CONTRAST)
     pd.testing.assert_series_equal(first, second)
+
+
+def test_a_network_that_tells_nothing_apart_calls_nothing_novel():
+    features, layout = screen(6, np.random.default_rng(0))
+    columns = features.columns.drop(["plate", "well"])
+    features[columns] = 0.5
+    assert novelty(features, layout, DEFAULT_CONTRAST).isna().all()

@@ -67,7 +67,8 @@ def novelty(
     """Distance of each row of `features` from the line between the controls.
 
     In robust standard deviations (1.4826 times the median absolute deviation, of logarithms) above the median
-    of the controls, each measured without itself, widened where there are few of them; NaN where there are too few controls.
+    of the controls, each measured without itself, widened where there are few of them; NaN where there are too few controls, or
+    where all controls have the same features.
     """
     sides = dict(
         zip(
@@ -80,9 +81,9 @@ def novelty(
     side = np.array([sides.get(key, "") for key in keys], dtype=object)
     values = features.drop(columns=["plate", "well"]).to_numpy(dtype=np.float64)
     counts = [int((side == name).sum()) for name in ("negative", "positive")]
-    if min(counts) < MIN_CONTROLS or not values.shape[1]:
+    scale = values[side != ""].std(axis=0) if min(counts) >= MIN_CONTROLS else np.zeros(0)
+    if not (scale > 0).any():  # too few controls, or a network that tells nothing apart
         return pd.Series(np.nan, index=features.index)
-    scale = values[side != ""].std(axis=0)
     values = values[:, scale > 0] / scale[scale > 0]
     known, kind = values[side != ""], side[side != ""]
     own = np.log(
