@@ -22,7 +22,8 @@ def admit(folder: Path, out: Path, name: str, pattern: str | None = None) -> Adm
 
 
 def codes(admission: Admission) -> list[str]:
-    return [reason.code for reason in admission.reasons]
+    """What admission says of the images; what it says of names of persons is test_privacy_real's matter."""
+    return [r.code for r in admission.reasons if r.code != "personal_data_in_raw"]
 
 
 @pytest.mark.parametrize("inner", ["", "9987_Plate_3433", "9987_Plate_3433/TimePoint_1"])
@@ -64,7 +65,8 @@ def test_operetta_cls_and_the_wells_its_layout_names(real_data, tmp_path):
     admission = admit(folder, tmp_path, "operetta")
     assert admission.verdict == "admitted"
     assert codes(admission) == ["layout_wells_not_imaged"]
-    assert "95 well(s) without images" in admission.reasons[0].found
+    (uneven,) = [r for r in admission.reasons if r.code == "layout_wells_not_imaged"]
+    assert "95 well(s) without images" in uneven.found
     assert admission.wells["C03"].fields == [1, 2]
     assert admission.expected == admission.found == {"wells": 1, "images": 2}
     assert admission.channels["1"].name == "Fluorescein (FITC)"
