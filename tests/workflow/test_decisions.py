@@ -114,7 +114,7 @@ def test_a_decision_taken_back_leaves_no_trace(decided, tmp_path):
     facility = decided.copy(tmp_path / "facility")
     decide(facility, [row for row in DECISIONS if not row.startswith("D1")])
     own_jobs(facility.planned())
-    (facility.work / "config/decisions.tsv").write_text(HEADER + "\nD1\tS09\n")
+    decide(facility, [f"D9\tS09\tS09_P1\tC11\t\texclude_well\t\t{BY}"])
     failed = facility.snakemake("--dry-run", check=False)
     assert failed.returncode and "S09" in failed.stdout + failed.stderr
 
