@@ -30,10 +30,10 @@ demo: $(DONE) $(DEMO)/config/config.yaml  ## simulate a screen and take it from 
 	@$(BIN)/exvivo compare --directory $(DEMO)
 
 test: $(DONE)  ## run all tests that need no cluster
-	$(BIN)/python -m pytest -m 'not cluster' -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m 'not cluster and not soak' -n $(WORKERS) --dist loadfile
 
 test-fast: $(DONE)  ## run the tests that take seconds
-	$(BIN)/python -m pytest -m 'not cluster and not slow and not accuracy' -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m 'not cluster and not soak and not slow and not accuracy' -n $(WORKERS) --dist loadfile
 
 test-accuracy: $(DONE)  ## run the pipeline on images with a known answer
 	$(BIN)/python -m pytest -m accuracy -s
@@ -41,8 +41,8 @@ test-accuracy: $(DONE)  ## run the pipeline on images with a known answer
 test-cluster: $(DONE)  ## run the tests on a Slurm cluster brought up for them (as root)
 	$(BIN)/python -m pytest -m 'cluster and not soak' tests/cluster
 
-test-soak: $(DONE)  ## run whole nights on a Slurm cluster brought up for them (as root; half an hour)
-	$(BIN)/python -m pytest -m soak tests/cluster
+test-soak: $(DONE)  ## run whole facilities and nights, here and on a Slurm cluster (as root; an hour)
+	$(BIN)/python -m pytest -m soak
 
 lint: $(DONE)  ## check style as CI does
 	$(BIN)/ruff check .

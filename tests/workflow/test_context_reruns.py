@@ -15,7 +15,7 @@ from exvivo.sheets.names import well_name
 from exvivo.tables import read_table
 from runs import Workflow
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 DOSES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 SCREENS = {

@@ -10,7 +10,7 @@ import pytest
 from planted import SCREENS, leaks, make_facility
 from runs import Workflow
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 
 @pytest.fixture(scope="module", params=["refuse", "pseudonymise"])

@@ -17,7 +17,7 @@ import tifffile
 from night_facility import PLATES, SCREENS, make_facility, names, nights, raw, rules_of
 from runs import Workflow
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 LOCAL = ("--profile", "profiles/default", "--", "--cores", "2")
 BROKEN = "N04"  # a screen of one plate
 PLATE_RULES = {"admit_plate", "project_plate", "inspect_plate"}
