@@ -47,7 +47,7 @@ def final_targets():
 
 
 def raw_plates():
-    """Pattern of the plates whose raw images a rule may read: imaged, and not archived."""
+    """Pattern of the plates with raw images for rules to read: imaged, and not archived."""
     imaged = targets.imaged_pattern(sheets)
     return without_archived(imaged, targets.open_imaged_ids(sheets))
 
