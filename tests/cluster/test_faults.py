@@ -6,7 +6,7 @@ import pytest
 from slurm_bad import starts
 from slurm_nights import accounting
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.soak]
 
 
 def runs_of(job: str, *fields: str) -> list[dict[str, str]]:

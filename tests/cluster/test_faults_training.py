@@ -7,7 +7,7 @@ from safetensors.numpy import load_file
 from slurm_bad import DIES, MODELS, goes_on
 from slurm_nights import finish_here, jobs_of
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.soak]
 
 
 def test_slurm_repeated_the_jobs_and_no_attempt_was_spent(bad):
