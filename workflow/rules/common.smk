@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.current_basedir, "../../scripts").resolve()))
 
 from exvivo import comparisons, jobsize, provenance, targets
-from exvivo.archive.register import without_archived
+from exvivo.archive.register import code_then, without_archived
 from exvivo.runrecord.settings import settings as recorded_settings
 from exvivo.release.folder import frozen_screens
 from exvivo.signed import cohort_screens
@@ -106,8 +106,9 @@ RECORDED_SCRIPTS = [
 
 
 def recorded_code(wildcards):
-    """Parameter function: digest of the code behind each of those scripts."""
-    return {script: provenance.code_digest(script) for script in RECORDED_SCRIPTS}
+    """Parameter function: digest of the code behind each of those scripts; of what read archived plates, theirs."""
+    now = {script: provenance.code_digest(script) for script in RECORDED_SCRIPTS}
+    return now | code_then(targets.imaged_ids(sheets, wildcards.screen))
 
 
 def screen_row(wildcards):

@@ -9,8 +9,14 @@ from typing import Any
 
 from exvivo.archive import manifest
 from exvivo.archive.manifest import Difference, Entry
-from exvivo.archive.ready import RESULTS, Candidate
-from exvivo.archive.register import FOLDER, manifest_path, read_register, write_register
+from exvivo.archive.ready import RESULTS, SCREENS, Candidate
+from exvivo.archive.register import (
+    FOLDER,
+    RAW_SCRIPTS,
+    manifest_path,
+    read_register,
+    write_register,
+)
 from exvivo.checksums import read_hashes
 from exvivo.errors import PlateError
 from exvivo.files import digest_file, read_json, write_json
@@ -46,11 +52,21 @@ def mark(sheets: Sheets, found: Candidate) -> dict[str, Any]:
         "fingerprint": digest_file(out / "fingerprint.tsv"),
         "images": read_json(out / "images.done.json")["digest"],
         "wells": read_json(out / "wells.done.json")["digest"],
+        "code": _code(found.screen),
     }
     if found.present:
         _remember(found.plate, manifest.signature(folder), [])
     write_register(read_register() | {found.plate: entry})
     return entry
+
+
+def _code(screen: str) -> dict[str, str]:
+    """Digest of the code that read the raw files, by script, as the run record of a drug screen has it."""
+    record = SCREENS / screen / "run_record.json"
+    if not record.is_file():
+        return {}
+    known = read_json(record)["code"]["rules"]
+    return {script: known[script] for script in RAW_SCRIPTS if script in known}
 
 
 def check(sheets: Sheets, plate: str) -> list[Difference]:

@@ -10,11 +10,12 @@ from typing import Any
 
 from exvivo.archive import stores
 from exvivo.archive.register import FOLDER, OUTPUTS, frozen
-from exvivo.checksums import read_hashes
+from exvivo.checksums import checksum_file, read_hashes
 from exvivo.errors import ExvivoError, StoreError
 from exvivo.files import read_json, write_json
 from exvivo.plates.admission import Admission
 from exvivo.plates.base import Fingerprint, load_fingerprint
+from exvivo.plates.places import place
 from exvivo.plates.tree import walk
 from exvivo.projection.plan import plan_plate
 from exvivo.sheets import Sheets
@@ -65,7 +66,9 @@ def _candidate(sheets: Sheets, plate: str) -> Candidate:
         found.bytes = sum(stat.bytes for stat in stats)
     except ExvivoError:
         found.present = False
-    found.reasons = unfinished(sheets, row.screen) or _unprojected(RESULTS / plate)
+    found.reasons = unfinished(sheets, row.screen) or _unprojected(
+        RESULTS / plate, sheets.folder(plate)
+    )
     if not found.reasons:
         found.reasons = _damaged(plate)
     found.ready = not found.reasons
@@ -91,7 +94,7 @@ def _verdict(screen: str) -> str:
     return str(read_json(path).get("verdict", "")) if whole else ""
 
 
-def _unprojected(out: Path) -> list[str]:
+def _unprojected(out: Path, folder: Path) -> list[str]:
     """Why what was made of a plate cannot stand for its raw files."""
     missing = [name for name in OUTPUTS if not (out / name).is_file()]
     if missing:
@@ -103,10 +106,23 @@ def _unprojected(out: Path) -> list[str]:
         if admission.verdict != "admitted" or done["verdict"] != "admitted":
             return ["the plate is not admitted: mending it needs its raw files"]
         if (out / "fingerprint.tsv").stat().st_mtime_ns > (out / "hashes.tsv").stat().st_mtime_ns:
-            return ["the raw files have changed since they were projected: run the workflow"]
+            return [_changed(out, folder, seen)]
         return _unread(out, seen, admission, done)
-    except (ExvivoError, KeyError) as error:
+    except (ExvivoError, KeyError, OSError) as error:
         return [str(error)]
+
+
+def _changed(out: Path, folder: Path, seen: Fingerprint) -> str:
+    """What to say of a plate whose fingerprint is newer than its projection, with a file that differs."""
+    hashes = read_hashes(out / "hashes.tsv")
+    revised = [f.path for f in seen.files if f.revision and f.path in hashes]
+    other = [
+        path
+        for path in revised
+        if checksum_file(place(folder, path), hashes[path].algorithm) != hashes[path].digest
+    ]
+    such = f", such as {other[0]}" if other else ""
+    return f"the raw files have changed since they were projected{such}: run the workflow"
 
 
 def _unread(out: Path, seen: Fingerprint, admission: Admission, done: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ OUTPUTS = (
     "readouts/mean_of_stack.parquet",
     "hashes.tsv",
 )
+RAW_SCRIPTS = ("admit_plate.py", "project_plate.py")  # their scripts
 
 
 def read_register(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
@@ -34,7 +36,16 @@ def read_register(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
     Raises `StoreError` if the register is damaged: without it archived plates would be imaged again.
     """
     path = folder / "archived.json"
-    return read_json(path) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    state = path.stat()
+    return dict(_read(path.resolve(), state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, mtime_ns: int, size: int) -> dict[str, dict[str, Any]]:
+    """The register in that state: each screen's rules ask for it at DAG time."""
+    return read_json(path)
 
 
 def write_register(plates: Mapping[str, Any], folder: Path = FOLDER) -> None:
@@ -55,6 +66,17 @@ def frozen(plates: Iterable[str], results: Path = Path("results/plates")) -> lis
         for plate in plates
         if plate in register and all((results / plate / name).is_file() for name in OUTPUTS)
     ]
+
+
+def code_then(plates: Iterable[str], folder: Path = FOLDER) -> dict[str, str]:
+    """Digests of the code that read the raw files, by script, if all of `plates` are archived; else empty.
+
+    A newer exvivo has not read them: the record of their screen goes on naming the code that has.
+    """
+    plates, register = list(plates), read_register(folder)
+    known = [register[plate].get("code", {}) for plate in plates if plate in register]
+    whole = plates and len(frozen(plates, folder.parent / "plates")) == len(plates)
+    return dict(known[0]) if whole and all(code == known[0] for code in known) else {}
 
 
 def without_archived(pattern: str, plates: Iterable[str]) -> str:
