@@ -10,12 +10,18 @@ import hashlib
 import json
 import os
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from exvivo.errors import StoreError
+
+_HOST = socket.gethostname().partition(".")[0][:40]
+_ABANDONED_S = 86400.0  # another machine's: no store takes a day without a new entry
 
 
 @contextmanager
@@ -23,11 +29,15 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends without an error.
 
     Works for files and for folders (a Zarr store). What is left of an earlier, broken attempt is removed
-    first. On an error nothing of `path` changes.
+    first. On an error nothing of `path` changes. The temporary name is the process's own: a scheduler that has
+    lost sight of a node may start a job again while its first copy still writes.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    for left in path.parent.glob(f".{escape(path.name)}.*partial"):
+        if _abandoned(left):
+            _remove(left)
+    partial = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.partial")
     _remove(partial)
     try:
         yield partial
@@ -76,6 +86,19 @@ def digest_file(path: Path | str) -> str:
     """SHA-256 of a file as 64 hexadecimal digits, read in blocks."""
     with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _abandoned(partial: Path) -> bool:
+    """Whether nobody writes this temporary file or folder any more."""
+    host, _, process = partial.name.removesuffix(".partial").rpartition(".")[2].rpartition("-")
+    try:
+        if host == _HOST and process.isdecimal():
+            os.kill(int(process), 0)
+        return time.time() - partial.stat().st_mtime > _ABANDONED_S
+    except ProcessLookupError:
+        return True
+    except OSError:  # gone, or another user's process
+        return False
 
 
 def _remove(path: Path) -> None:

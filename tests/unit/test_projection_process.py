@@ -97,8 +97,8 @@ def test_a_killed_run_leaves_nothing_that_looks_finished(tmp_path):
     code = "import json\nfrom exvivo.projection import project_plate\n"
     code += "project_plate(**json.loads(sys.argv[1]))"
     process = start_python(code, json.dumps(arguments, default=str))
-    partial = arguments["images"].with_name(".images.zarr.partial") / "B" / "02"
-    while not partial.exists() and process.poll() is None:
+    partial = f".images.zarr.*-{process.pid}.partial/B/02"
+    while not list(arguments["images"].parent.glob(partial)) and process.poll() is None:
         time.sleep(0.002)
     process.kill()
     assert process.wait() == -9
