@@ -16,14 +16,15 @@ class OneWeight(nn.Module):
         self.weight = nn.Parameter(torch.tensor(values))
 
 
-def keras(weights, gradients, rate=1e-2, beta1=0.9, beta2=0.999, epsilon=1e-7):
+def keras(weights, gradients, rate=1e-2, beta1=0.9, beta2=0.999, epsilon=1e-7, last=None):
     """The formula of Keras' documentation, in double precision."""
     weights = np.array(weights, dtype=np.float64)
     mean, square = np.zeros_like(weights), np.zeros_like(weights)
     for step, gradient in enumerate(gradients, start=1):
         mean = beta1 * mean + (1 - beta1) * gradient
         square = beta2 * square + (1 - beta2) * gradient**2
-        corrected = rate * np.sqrt(1 - beta2**step) / (1 - beta1**step)
+        falling = 1 if last is None else 0.5 * (1 + np.cos(np.pi * (step - 1) / last))
+        corrected = falling * rate * np.sqrt(1 - beta2**step) / (1 - beta1**step)
         weights = weights - corrected * mean / (np.sqrt(square) + epsilon)
     return weights
 
@@ -40,6 +41,22 @@ def test_agrees_with_keras_formula(epsilon, scale):
         adam.step()
     expected = keras([0.5, -0.2, 0.0], gradients, epsilon=epsilon)
     np.testing.assert_allclose(model.weight.detach().numpy(), expected, rtol=2e-5, atol=1e-7)
+
+
+def test_a_cosine_starts_at_the_rate_and_ends_at_nothing():
+    gradients = np.random.default_rng(0).standard_normal((40, 3))
+    model = OneWeight([0.5, -0.2, 0.0])
+    adam = KerasAdam(model, 1e-2, 0.9, 0.999, 1e-7, last_step=40)
+    moved = []
+    for gradient in gradients:
+        before = model.weight.detach().clone()
+        model.weight.grad = torch.from_numpy(gradient).float()
+        adam.step()
+        moved.append((model.weight.detach() - before).abs().max().item())
+    expected = keras([0.5, -0.2, 0.0], gradients, last=40)
+    np.testing.assert_allclose(model.weight.detach().numpy(), expected, rtol=2e-5, atol=1e-7)
+    assert moved[0] == pytest.approx(1e-2, rel=1e-3)
+    assert moved[-1] < 1e-4
 
 
 def test_the_two_definitions_of_epsilon_differ_by_what_the_docs_say():

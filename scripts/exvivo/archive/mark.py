@@ -65,7 +65,7 @@ def _code(screen: str) -> dict[str, str]:
     record = SCREENS / screen / "run_record.json"
     if not record.is_file():
         return {}
-    known = read_json(record)["code"]["rules"]
+    known = read_json(record)["made_from"]["code"]["rules"]
     return {script: known[script] for script in RAW_SCRIPTS if script in known}
 
 

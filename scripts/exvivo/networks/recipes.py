@@ -17,6 +17,7 @@ PHASES = ("phase1", "phase2", "phase3")
 INTENSITY_SCALES = ("dtype", "controls")
 AUGMENTATIONS = ("clean", "legacy")
 EPOCH_CHOICES = ("last", "best_validation")
+SCHEDULES = ("constant", "cosine")
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ class Recipe:
         network: name of the architecture.
         phase: phase1, phase2 or phase3.
         origin: "published" or "ours".
-        learning_rate: of Adam, constant.
+        learning_rate: of Adam, at the first step.
+        schedule: "constant" (published), or "cosine" (ours): the rate falls to zero along half a cosine by the
+            last step, so that the last epoch is not the one in which Adam happened to leap.
         epochs: passes over the training images.
         batch_size: images per step.
         label_smoothing: 0.4 turns one-hot targets into 0.8 and 0.2; phase III smooths by hand.
@@ -60,6 +63,7 @@ class Recipe:
     offset: float = 0.5
     augmentation: str = "clean"
     epoch: str = "last"
+    schedule: str = "constant"
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a model's sidecar."""
@@ -73,7 +77,7 @@ _SPLITS = {
 }
 # learning rate and epochs of phases I, II, III; then what the network changes in all phases
 _PUBLISHED = ({"phase1": (1e-7, 200), "phase2": (3e-7, 200), "phase3": (3e-7, 200)}, {})
-_OURS = {"intensity_scale": "controls", "offset": 0.0}
+_OURS = {"intensity_scale": "controls", "offset": 0.0, "schedule": "cosine"}
 _RECIPES: dict[str, tuple[dict[str, tuple[float, int]], dict[str, Any]]] = {
     "vgg19": _PUBLISHED,
     "vgg16": _PUBLISHED,
@@ -173,6 +177,7 @@ def _check(recipe: Recipe) -> None:
             " or ".join(INTENSITY_SCALES),
         ),
         (recipe.augmentation in AUGMENTATIONS, "augmentation", " or ".join(AUGMENTATIONS)),
+        (recipe.schedule in SCHEDULES, "schedule", " or ".join(SCHEDULES)),
         (recipe.epoch in EPOCH_CHOICES, "epoch", " or ".join(EPOCH_CHOICES)),
         (
             recipe.epoch == "last" or recipe.phase != "phase3",

@@ -124,6 +124,7 @@ def _phase_text(phase: Phase) -> str:
     if recipe.get("learning_rate") is not None:
         told.append(f"Adam with learning rate {_scientific(recipe['learning_rate'])}")
     for key, words in (
+        ("schedule", "{} rate"),
         ("batch_size", "batch size {}"),
         ("label_smoothing", "label smoothing {}"),
         ("augmentation", "augmentation “{}”"),

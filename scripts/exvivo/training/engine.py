@@ -63,11 +63,16 @@ class Engine:
         self.data, self.recipe, self.rule = data, recipe, rule
         self.phase, self.seed = phase, seed
         self.device = data.images.device
-        self.optimizer = KerasAdam(
-            model, recipe.learning_rate, recipe.beta1, recipe.beta2, recipe.epsilon
-        )
         self.batch = min(recipe.batch_size, len(data.rows))
         self.steps = -(-len(data.rows) // self.batch)
+        self.optimizer = KerasAdam(
+            model,
+            recipe.learning_rate,
+            recipe.beta1,
+            recipe.beta2,
+            recipe.epsilon,
+            last_step=recipe.epochs * self.steps if recipe.schedule == "cosine" else None,
+        )
         self._augment = AUGMENT[recipe.augmentation]
         self._make_tables()
         use_graph = self.device.type == "cuda" if graph is None else graph

@@ -9,6 +9,8 @@ the first step. The published training used Keras with ε = 1e-7, so its formula
 
 from __future__ import annotations
 
+from math import pi
+
 import torch
 from torch import Tensor, nn
 
@@ -22,14 +24,30 @@ class KerasAdam:
 
     Calls the kernel behind `torch.optim.Adam(fused=True)` itself: that class loads the compiler's modules,
     a second per process, and counts steps on its own.
+
+    Args:
+        model: whose parameters that want gradients are updated.
+        learning_rate: at the first step.
+        beta1, beta2, epsilon: of Adam, epsilon as Keras has it.
+        last_step: number of the step at whose end the rate has fallen to zero along half a cosine; None
+            keeps it constant.
+
     """
 
     def __init__(
-        self, model: nn.Module, learning_rate: float, beta1: float, beta2: float, epsilon: float
+        self,
+        model: nn.Module,
+        learning_rate: float,
+        beta1: float,
+        beta2: float,
+        epsilon: float,
+        *,
+        last_step: int | None = None,
     ):
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         self.names = [name for name, _ in named]
         self.parameters = [p for _, p in named]
+        self.last_step = last_step
         self.base_rate, self.beta1, self.beta2, self.epsilon = learning_rate, beta1, beta2, epsilon
         device = self.parameters[0].device
         self.steps = torch.zeros((), dtype=torch.float64, device=device)
@@ -42,9 +60,10 @@ class KerasAdam:
     @torch.no_grad()
     def step(self) -> None:
         """Update every parameter from its gradient."""
+        rate = self._scheduled()
         self.steps += 1
         correction = (1 - self.beta2**self.steps).sqrt() / (1 - self.beta1**self.steps)
-        self.rate.copy_(self.base_rate * correction)
+        self.rate.copy_(rate * correction)
         torch._fused_adam_(
             self.parameters,
             [parameter.grad for parameter in self.parameters],
@@ -60,6 +79,12 @@ class KerasAdam:
             amsgrad=False,
             maximize=False,
         )
+
+    def _scheduled(self) -> float | Tensor:
+        """The rate of the next step before Adam's correction; from the count on the device, as a graph needs it."""
+        if self.last_step is None:
+            return self.base_rate
+        return self.base_rate * 0.5 * (1 + (self.steps * (pi / self.last_step)).cos())
 
     def clear_gradients(self) -> None:
         """Forget the gradients, so that the next backward pass writes instead of adding."""

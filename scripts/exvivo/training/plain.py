@@ -7,6 +7,8 @@ rounding, and be faster.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -70,6 +72,9 @@ class PlainLoop:
         self.steps_done += 1
         rate = recipe.learning_rate * (1 - recipe.beta2**self.steps_done) ** 0.5
         rate /= 1 - recipe.beta1**self.steps_done
+        if recipe.schedule == "cosine":
+            last = recipe.epochs * math.ceil(len(self.data.rows) / recipe.batch_size)
+            rate *= 0.5 * (1 + math.cos(math.pi * (self.steps_done - 1) / last))
         for parameter, (mean, square) in zip(self.model.parameters(), self.moments, strict=True):
             mean.mul_(recipe.beta1).add_(parameter.grad, alpha=1 - recipe.beta1)
             square.mul_(recipe.beta2).addcmul_(
