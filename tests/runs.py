@@ -28,12 +28,17 @@ class Workflow:
             else:
                 shutil.copy2(source, target)
 
+    @classmethod
+    def at(cls, code: Path, work: Path) -> Workflow:
+        """Code and working directory as they lie there, nothing copied."""
+        found = object.__new__(cls)
+        found.code, found.work = code, work
+        return found
+
     def copy(self, folder: Path) -> Workflow:
         """The same code and working directory elsewhere, with its times, so that nothing is out of date."""
         shutil.copytree(self.code.parent, folder, symlinks=True)
-        other = object.__new__(Workflow)
-        other.code, other.work = folder / "code", folder / "work"
-        return other
+        return self.at(folder / "code", folder / "work")
 
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run snakemake on the working directory; fail the test with its output unless it succeeds."""
