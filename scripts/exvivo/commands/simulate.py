@@ -19,11 +19,14 @@ _PLATE = (
 
 
 def add(commands: Any) -> None:
-    """Add `simulate demo` and `simulate plate` to the parser."""
+    """Add `simulate demo`, `simulate plate` and `simulate cells` to the parser."""
     simulate = commands.add_parser("simulate", help="make screens with a known answer")
     kinds = simulate.add_subparsers(dest="kind", required=True, metavar="KIND")
     demo = _output(kinds, "demo", _demo, "a training plate and a screen, ready to run")
     demo.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    cells = _output(kinds, "cells", _cells, "a cohort of single-cell screens")
+    cells.add_argument("--samples", type=int, default=6, help="samples, a screen each (default 6)")
+    cells.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
     plate = _output(kinds, "plate", _plate, "one plate of any format, image size and depth")
     for name, default, text in _PLATE:
         plate.add_argument(
@@ -46,6 +49,14 @@ def _demo(options: argparse.Namespace) -> None:
 
     simulate_demo(options.out, options.seed, workers=options.workers)
     print(f"a screen with a known answer is in {options.out}")
+
+
+def _cells(options: argparse.Namespace) -> None:
+    from exvivo.simulate.cells import CellDesign, simulate_cells
+
+    design = CellDesign(samples=options.samples)
+    simulate_cells(options.out, design, options.seed, workers=options.workers)
+    print(f"single-cell screens with a known answer are in {options.out}")
 
 
 def _plate(options: argparse.Namespace) -> None:

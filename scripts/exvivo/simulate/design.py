@@ -94,7 +94,7 @@ def control_plate(
 ) -> PlateDesign:
     """Return a controls-only plate for phase I."""
     contents = [negative_control()] * negative + [positive_control()] * positive
-    return _place(plate, layout_plate, plate_format, rim, [contents], seed)
+    return place_contents(plate, layout_plate, plate_format, rim, [contents], seed)
 
 
 def screen_plates(
@@ -113,7 +113,7 @@ def screen_plates(
             _treatments(own, design, replicate) for replicate in range(1, design.replicates + 1)
         ]
         plates.append(
-            _place(
+            place_contents(
                 f"{screen}_{name}",
                 name,
                 design.plate_format,
@@ -148,7 +148,7 @@ def _treatments(drugs: Sequence[Drug], design: ScreenDesign, replicate: int) -> 
     ]
 
 
-def _place(
+def place_contents(
     plate: str,
     layout_plate: str,
     plate_format: int,

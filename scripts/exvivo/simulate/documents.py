@@ -48,8 +48,8 @@ class Screen:
 def write_sheets(folder: Path, screens: Sequence[Screen]) -> None:
     """Write layouts, plates.tsv, screens.tsv, samples.tsv and drugs.tsv to `folder`."""
     for screen in screens:
-        rows = (row for plate in screen.plates for row in _layout(plate))
-        write_tsv(folder / "layouts" / f"{screen.screen}.tsv", _LAYOUT, rows)
+        rows = (row for plate in screen.plates for row in layout_rows(plate))
+        write_tsv(folder / "layouts" / f"{screen.screen}.tsv", LAYOUT_COLUMNS, rows)
     plates = (row for screen in screens for row in _plates(screen))
     write_tsv(folder / "plates.tsv", _PLATES, plates)
     write_tsv(
@@ -73,7 +73,16 @@ def write_sheets(folder: Path, screens: Sequence[Screen]) -> None:
 
 
 _PLATES = ("plate", "screen", "path", "instrument", "layout", "layout_plate", "readout")
-_LAYOUT = ("plate", "row", "column", "role", "treatment", "concentration", "replicate", "addon")
+LAYOUT_COLUMNS = (
+    "plate",
+    "row",
+    "column",
+    "role",
+    "treatment",
+    "concentration",
+    "replicate",
+    "addon",
+)
 
 
 def _plates(screen: Screen) -> Iterable[tuple[str, ...]]:
@@ -86,7 +95,8 @@ def _plates(screen: Screen) -> Iterable[tuple[str, ...]]:
         yield f"{plate.plate}_MET", screen.screen, path, "reader", *layout, "metabolic"
 
 
-def _layout(plate: PlateDesign) -> Iterable[tuple[Any, ...]]:
+def layout_rows(plate: PlateDesign) -> Iterable[tuple[Any, ...]]:
+    """Rows of a layout, in the order of `LAYOUT_COLUMNS`."""
     for well, content in plate.named().items():
         row, column = parse_well(well)
         number = content.replicate if content.role in ("treatment", "titration") else ""

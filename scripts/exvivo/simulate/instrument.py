@@ -35,7 +35,8 @@ class PlateWriter:
 
     Attributes: `folder` of the plate; `name` that file names begin with; `rows`, `columns` of the format;
     `wells` to be imaged as 0-based (row, column); `imaging`; `pixel` in µm and `step` between planes in µm;
-    `seed`; `style`, "database" or "export"; `compression` as tifffile names it, None for none.
+    `seed`; `style`, "database" or "export"; `compression` as tifffile names it, None for none;
+    `wave_names` of the channels.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class PlateWriter:
     seed: int
     style: str = "database"
     compression: str | None = None
+    wave_names: tuple[str, ...] = WAVE_NAMES
 
     def __post_init__(self) -> None:
         if self.style not in STYLES:
@@ -173,7 +175,7 @@ class PlateWriter:
                 lines.append(f'"SiteSelection{row + 1}", {", ".join(chosen)}')
         lines += [f'"Waves", {flags[True]}', f'"NWavelengths", {imaging.waves}']
         for wave in range(imaging.waves):
-            lines.append(f'"WaveName{wave + 1}", "{WAVE_NAMES[wave % len(WAVE_NAMES)]}"')
+            lines.append(f'"WaveName{wave + 1}", "{self.wave_names[wave % len(self.wave_names)]}"')
         lines += [f'"WaveCollect{wave + 1}", 1' for wave in range(imaging.waves)]
         identifier = guid(self.seed, self.name).lower()
         lines += [f'"UniquePlateIdentifier", "{identifier}"', '"EndFile"']
@@ -192,7 +194,7 @@ class PlateWriter:
             ("spatial-calibration-x", "float", f"{self.pixel:.4f}"),
             ("spatial-calibration-y", "float", f"{self.pixel:.4f}"),
             ("spatial-calibration-units", "string", "um"),
-            ("image-name", "string", WAVE_NAMES[wave % len(WAVE_NAMES)]),
+            ("image-name", "string", self.wave_names[wave % len(self.wave_names)]),
             ("stage-label", "string", label),
             ("z-position", "float", height),
             ("wavelength", "float", 447),
