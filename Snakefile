@@ -26,6 +26,7 @@ include: "workflow/rules/context.smk"
 include: "workflow/rules/exports.smk"
 include: "workflow/rules/record.smk"
 include: "workflow/rules/cohort.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/outcome.smk"
 
 

@@ -98,6 +98,21 @@ BANDS = pa.schema(
     ]
 )
 
+SEARCH = pa.schema(
+    [
+        ("net", _COUNT),  # its number; -1 for the network in use, trained beside the others
+        ("layers", _TEXT),  # types and numbers, joined by " · "
+        ("depth", _COUNT),
+        ("weights", _COUNT),  # trainable parameters
+        ("discarded", _COUNT),  # invalid nets that were drawn before it
+        ("seconds", _NUMBER),  # of training and judging
+        ("train_accuracy", _NUMBER),  # fraction; missing where the training diverged
+        ("validation_accuracy", _NUMBER),
+        ("test_accuracy", _NUMBER),
+        ("reason", _TEXT),  # why there is no accuracy
+    ]
+)
+
 QUALITY = pa.schema(
     [
         ("screen", _TEXT),

@@ -104,6 +104,18 @@ def export_files(sheets: Sheets, config: dict[str, Any]) -> list[str]:
     ]
 
 
+def search_parts(config: dict[str, Any]) -> list[str]:
+    """Tables of an architecture search, one a job."""
+    search = config["search"]
+    jobs = -(-search["nets"] // search["nets_a_job"])
+    return [f"results/search/nets_{job:04d}.parquet" for job in range(jobs)]
+
+
+def search_files(config: dict[str, Any]) -> list[str]:
+    """What an architecture search makes, where the configuration asks for one."""
+    return ["results/search/nets.tsv"] if config["search"]["nets"] else []
+
+
 def feature_files(sheets: Sheets, screen: str) -> list[str]:
     """Features of every well by the networks of a screen, one table per phase."""
     return [

@@ -10,7 +10,7 @@ import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Long ones, ones that many others wait for, and those for no plate or screen: submitted alone.
-ALONE = {"fetch_weights", "train_phase1", "crossfit_controls"}
+ALONE = {"fetch_weights", "train_phase1", "crossfit_controls", "search_networks"}
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,10 @@ def code_digest(script):
 
 def final_targets():
     cohort = ["results/cohort/screens.tsv", "results/cohort/report.html"]
-    return targets.reports(sheets) + targets.export_files(sheets, config) + cohort
+    search = targets.search_files(config)
+    return (
+        targets.reports(sheets) + targets.export_files(sheets, config) + cohort + search
+    )
 
 
 def raw_plates():
