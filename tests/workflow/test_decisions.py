@@ -157,7 +157,11 @@ def late(finished, tmp_path_factory):
 
 def test_a_late_readout_is_missed_and_the_others_are_scored(late):
     page = late.result("screens/S01/report.html").read_text()
-    assert "metabolic activity is missing as a whole" in page and "S01_M" in page and "provisional" in page
+    assert (
+        "metabolic activity is missing as a whole" in page
+        and "S01_M" in page
+        and "provisional" in page
+    )
     scores = pd.read_csv(late.result("screens/S01/scores.tsv"), sep="\t")
     assert set(scores["readout"]) == {"viability_phase3", "viability_phase2", "mean_of_stack"}
 
