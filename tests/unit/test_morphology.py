@@ -175,11 +175,12 @@ def test_equal_seeds_give_equal_weights_and_others_do_not():
     assert equal(one, again) and not equal(one, other)
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, monkeypatch):
+@pytest.mark.parametrize("average", [0, 3])
+def test_a_killed_run_goes_on_and_ends_the_same(average, tmp_path, monkeypatch):
     from exvivo.morphology import training
 
     data, _ = make_cells(150)
-    recipe = cell_recipe("mcnn", changes=FAST | {"epochs": 4})
+    recipe = cell_recipe("mcnn", changes=FAST | {"epochs": 4, "average": average})
     whole = weights(trained(data, recipe)[0])
     epochs = training._Loop._epoch
 
@@ -196,6 +197,19 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(training._Loop, "_epoch", lambda self, e: (seen.append(e), epochs(self, e)))
     result, _ = trained(data, recipe, **how)
     assert seen == [3, 4] and equal(whole, weights(result)) and len(result.history) == 8
+
+
+def test_weights_of_the_last_epochs_are_averaged():
+    data, _ = make_cells(100)
+    how = FAST | {"epochs": 2}
+    last, averaged, first = (
+        trained(data, cell_recipe("mcnn", changes=how | changes))[0].module.state_dict()
+        for changes in ({"average": 1}, {"average": 2}, {"epochs": 1})
+    )
+    name = "classifier.weight"
+    assert torch.allclose(averaged[name], (first[name] + last[name]) / 2, atol=1e-6)
+    with pytest.raises(ConfigError, match="no more epochs averaged"):
+        CellRecipe(epochs=3, average=4)
 
 
 def test_checkpoints_of_other_data_are_not_used(tmp_path):

@@ -17,7 +17,8 @@ class CellRecipe:
 
     Attributes: `network`; `epochs` at most; `batch_size` crops (published: 250 for one marker and sample, 2,000 for all
     samples); `learning_rate`, fixed; `momentum` of stochastic gradient descent; `l2` on weights, not on biases and
-    normalisation; `validation`, `test` shares held out; `origin` published or ours.
+    normalisation; `validation`, `test` shares held out; `average` the weights of so many last epochs (ours: with few cells single epochs
+    differ; 0, as published, takes the last one); `origin` published or ours.
     """
 
     network: str = "mcnn"
@@ -28,6 +29,7 @@ class CellRecipe:
     l2: float = 0.005
     validation: float = 0.2
     test: float = 0.1
+    average: int = 0
     origin: str = PUBLISHED
 
     def __post_init__(self) -> None:
@@ -40,11 +42,12 @@ class CellRecipe:
             and self.validation >= 0
             and self.test >= 0
             and self.validation + self.test < 0.9
+            and 0 <= self.average <= self.epochs
         )
         if not good:
             raise ConfigError(
                 "no network can be trained with this recipe",
-                expected="positive epochs, batch and rate, momentum below 1, shares below 0.9 together",
+                expected="positive epochs, batch and rate, momentum below 1, shares below 0.9 together, no more epochs averaged than trained",
                 found=str(asdict(self)),
                 where="cells: recipe",
             )

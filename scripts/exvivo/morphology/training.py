@@ -125,6 +125,9 @@ class _Loop:
             _decayed(module, recipe.l2), lr=recipe.learning_rate, momentum=recipe.momentum
         )
         self.history: list[dict[str, Any]] = []
+        self.sums: dict[
+            str, Tensor
+        ] = {}  # of the weights of the last epochs, where they are averaged
 
     def train(self, folder: CheckpointFolder) -> None:
         done = self._resume(folder.newest())
@@ -133,8 +136,11 @@ class _Loop:
         for epoch in range(done + 1, epochs + 1):
             self._epoch(epoch)
             progress.advance(count, f"epoch {epoch}, loss {self.history[-1]['loss']:.4f}")
+            if epoch > epochs - self.recipe.average:
+                self._add_weights()
             if folder.due() and epoch < epochs:
                 folder.write(Checkpoint(epoch, self._state(), {"history": self.history}))
+        self._take_average()
         self._settle_statistics()
 
     def judge(self) -> dict[str, Any]:
@@ -185,6 +191,17 @@ class _Loop:
         inner = np.ascontiguousarray(centre(self.data.crops[rows], self.data.size))
         return (torch.from_numpy(inner).to(self.device).float() - self.mean) / self.sd
 
+    def _add_weights(self) -> None:
+        for name, parameter in self.module.named_parameters():
+            own = parameter.detach().double()
+            self.sums[name] = self.sums[name] + own if name in self.sums else own
+
+    def _take_average(self) -> None:
+        with torch.no_grad():
+            for name, parameter in self.module.named_parameters():
+                if name in self.sums:
+                    parameter.copy_(self.sums[name] / self.recipe.average)
+
     def _settle_statistics(self) -> None:
         """Normalise by the whole training set at the end, as the authors' software does, not by the last batches."""
         norms = [m for m in self.module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
@@ -223,7 +240,7 @@ class _Loop:
             buffer = self.optimizer.state[parameter].get("momentum_buffer")
             if buffer is not None:
                 content[f"momentum.{number}"] = buffer.detach().cpu()
-        return content
+        return content | {f"sum.{name}": total.cpu() for name, total in self.sums.items()}
 
     def _resume(self, checkpoint: Checkpoint | None) -> int:
         if checkpoint is None:
@@ -236,6 +253,11 @@ class _Loop:
         for number, parameter in enumerate(self.module.parameters()):
             if (buffer := tensors.get(f"momentum.{number}")) is not None:
                 self.optimizer.state[parameter]["momentum_buffer"] = buffer.to(self.device)
+        self.sums = {
+            n.removeprefix("sum."): t.to(self.device)
+            for n, t in tensors.items()
+            if n.startswith("sum.")
+        }
         self.history = checkpoint.content["history"]
         return checkpoint.epoch
 
