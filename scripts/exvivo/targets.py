@@ -20,6 +20,7 @@ from exvivo.provenance import code_digest
 from exvivo.rawplates import RawPath, carried_path, recorded_path, scan_reader
 from exvivo.sheets import Plate, Sheets, contrast_of
 from exvivo.sheets.decisions import decided_contrasts
+from exvivo.sheets.names import CELL_READOUTS
 from exvivo.signed import first_model, trainable
 
 READER = "reader"
@@ -205,7 +206,7 @@ def readout_files(sheets: Sheets, screen: str) -> list[str]:
     """Tables of all readouts of a screen, in the order of screens.tsv."""
     files: list[str] = []
     for name in sheets.screens[screen].readouts:
-        if name in VIABILITY:
+        if name in VIABILITY or name in CELL_READOUTS:
             files.append(f"results/screens/{screen}/readouts/{name}.parquet")
         elif name == "mean_of_stack":
             files += [

@@ -6,12 +6,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.current_basedir, "../../scripts").resolve()))
 
-from exvivo import comparisons, jobsize, provenance, targets
+from exvivo import celltargets, comparisons, jobsize, provenance, targets
 from exvivo.archive.register import code_then, without_archived
 from exvivo.runrecord.settings import settings as recorded_settings
 from exvivo.release.folder import frozen_screens
 from exvivo.signed import cohort_screens
 from exvivo.sheets import decisions, load_config, read_sheets
+from exvivo.sheets.names import CELL_READOUTS
 
 config.update(load_config(config))
 # A layout that is missing holds its own screen (check_screen), not the night.
@@ -34,6 +35,9 @@ wildcard_constraints:
     screen=targets.ANY_ID,
     network=targets.alternatives(targets.networks(sheets)),
     phase="[123]",
+    cell_network="|".join(celltargets.NETWORKS),
+    cell_readout="|".join(CELL_READOUTS),
+    marker=targets.ANY_ID,
 
 
 def code_digest(script):
@@ -252,6 +256,47 @@ def training_settings(phase):
 def training_wells(duplicates):
     """Parameter function: digest of the wells that training reads, so that only they retrain a model."""
     return lambda w: targets.training_wells_digest(sheets, config, w.screen, duplicates)
+
+
+def cell_channels(wildcards):
+    return celltargets.channels(sheets, config, wildcards.plate)
+
+
+def crop_channels(wildcards):
+    return celltargets.crop_channels(sheets, config, wildcards.plate)
+
+
+def cell_markers(wildcards):
+    return celltargets.meanings(sheets, wildcards.screen)
+
+
+def cell_contrast(wildcards):
+    """The wells that limits of whole cells come from: the negative side of the first readout that counts cells."""
+    first = celltargets.cell_readouts(sheets, wildcards.screen)[0]
+    return contrasts(wildcards)[first]
+
+
+def cell_training(wildcards):
+    return celltargets.training_settings(config, wildcards.cell_network)
+
+
+def cell_models(wildcards):
+    w = wildcards
+    return celltargets.models(sheets, config, w.screen, w.cell_network)
+
+
+def cell_records(wildcards):
+    w = wildcards
+    return celltargets.records(sheets, config, w.screen, w.cell_network)
+
+
+def cell_choice(wildcards):
+    return celltargets.choice(sheets, wildcards.screen, wildcards.cell_readout)
+
+
+def cell_calls(wildcards):
+    plates = targets.imaged_ids(sheets, wildcards.screen)
+    return celltargets.calls(sheets, wildcards.screen, wildcards.cell_readout, plates)
 
 
 def device(wildcards):

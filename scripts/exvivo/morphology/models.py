@@ -70,6 +70,26 @@ def save_cell_model(
     write_files(path, weights, metadata, {**trained.record, **(record or {})}, trained.history)
 
 
+def save_skipped_cells(path: Path | str, reason: str) -> None:
+    """Write the files of a network that could not be trained: no weights, and why."""
+    write_files(path, {}, {"format": FORMAT, "skipped": reason}, {"skipped": reason}, ())
+
+
+def skipped_cells(path: Path | str) -> str:
+    """Why the network at `path` was not trained; empty if it was. Raises `StoreError` if it cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as handle:
+            return unpack(handle.metadata()).get("skipped", "")
+    except (OSError, ValueError, SafetensorError) as error:
+        raise StoreError(
+            "cannot read this model",
+            expected=f"a safetensors file of format {FORMAT}",
+            found=str(error).splitlines()[0],
+            where=str(path),
+            hint="remove it and run the workflow again",
+        ) from error
+
+
 def load_cell_model(path: Path | str, device: torch.device | str = "cpu") -> CellModel:
     """Read a model. Raises `StoreError` if it is missing, damaged, or not one for cells."""
     try:

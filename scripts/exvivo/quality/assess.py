@@ -121,6 +121,8 @@ class _Readout:
         own["plate"] = pd.Categorical(own["plate"], categories=list(dict.fromkeys(own["plate"])))
         self.all_wells = own
         self.wells = own[own["used"].astype(bool)]
+        contrast = contrasts.get(name) or DEFAULT_CONTRAST
+        self.sides = tuple(side for side in ("negative", "positive") if contrast[side])
         self.scores = scores[scores["readout"] == name]
         self.curves = curves[curves["readout"] == name]
 
@@ -151,7 +153,7 @@ def _add_admission(sheet: Sheet, admission: Mapping[str, Any] | None) -> bool:
 
 
 def _add_readout(sheet: Sheet, one: _Readout, crossfit: pd.DataFrame | None) -> None:
-    add_controls(sheet, one.name, one.wells, _held(one, crossfit))
+    add_controls(sheet, one.name, one.wells, _held(one, crossfit), one.sides)
     add_solvent(sheet, one.name, one.wells)
     idle = one.scores[one.scores["dss_asym"] == 0]
     inactive = set(zip(idle["treatment"], idle["addon"], strict=True))
@@ -204,9 +206,12 @@ def _add_wells(sheet: Sheet, one: _Readout) -> None:
 def _add_drugs(sheet: Sheet, one: _Readout) -> None:
     """Share of drugs with a score, and of curves that fall the wrong way."""
     status = one.scores["status"]
-    scored = int(status.isin(["ok", "inverted"]).sum())
+    has_score = status.isin(["ok", "inverted"])
+    if "auc" in one.scores:
+        has_score |= one.scores["auc"].notna()
+    scored = int(has_score.sum())
     share = scored / len(status) if len(status) else float("nan")
-    lost = one.scores.loc[~status.isin(["ok", "inverted"]), "treatment"]
+    lost = one.scores.loc[~has_score, "treatment"]
     note = f"{scored} of {len(status)} drugs" + (
         f"; without: {', '.join(lost)}" if len(lost) else ""
     )

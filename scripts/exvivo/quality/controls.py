@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +23,14 @@ class Held:
     note: str = ""
 
 
-def add_controls(sheet: Sheet, readout: str, wells: pd.DataFrame, held: Held | None) -> None:
-    """Numbers and separation of the controls.
+def add_controls(
+    sheet: Sheet,
+    readout: str,
+    wells: pd.DataFrame,
+    held: Held | None,
+    wanted: Sequence[str] = ("negative", "positive"),
+) -> None:
+    """Numbers and separation of the controls; of their number and scatter alone where one side is `wanted`.
 
     `wells` are the used wells of one readout with a column `side` (negative, positive or "") and the list of
     plates as categories of `plate`. With `held`, the Z' that counts is that of the held-out predictions,
@@ -31,8 +38,13 @@ def add_controls(sheet: Sheet, readout: str, wells: pd.DataFrame, held: Held | N
     """
     own = wells[wells["side"] != ""]
     for plate, part in own.groupby("plate", observed=False):
-        _add_counts(sheet, readout, str(plate), part)
+        _add_counts(sheet, readout, str(plate), part, wanted)
+        if len(wanted) < 2:
+            _add_cv(sheet, readout, str(plate), sides(part, "value")[0])
+            continue
         _add_separation(sheet, readout, str(plate), part, trained=held is not None)
+    if len(wanted) < 2:
+        return
     _add_z_prime(sheet, readout, SCREEN, own, "viability", trained=held is not None)
     if held is not None:
         _add_held_out(sheet, readout, own, held)
@@ -72,9 +84,11 @@ def _add_shift(
     sheet.add(readout, scope, "untreated_cliffs_delta", found.delta, note=note)
 
 
-def _add_counts(sheet: Sheet, readout: str, plate: str, part: pd.DataFrame) -> None:
-    counts = [int((part["side"] == side).sum()) for side in ("negative", "positive")]
-    note = f"{counts[0]} negative, {counts[1]} positive"
+def _add_counts(
+    sheet: Sheet, readout: str, plate: str, part: pd.DataFrame, wanted: Sequence[str]
+) -> None:
+    counts = [int((part["side"] == side).sum()) for side in wanted]
+    note = ", ".join(f"{n} {side}" for n, side in zip(counts, wanted, strict=True))
     minimum = sheet.limits.get("min_controls", 2)
     sheet.require(readout, plate, "control_wells", min(counts), minimum, note=note)
 
@@ -87,6 +101,10 @@ def _add_separation(
     sheet.add(readout, plate, "ssmd", statistics.ssmd(negative, positive))
     ratio = statistics.signal_to_background(negative, positive)
     sheet.add(readout, plate, "signal_to_background", ratio)
+    _add_cv(sheet, readout, plate, negative)
+
+
+def _add_cv(sheet: Sheet, readout: str, plate: str, negative: np.ndarray) -> None:
     cv = statistics.coefficient_of_variation(negative)
     sheet.add(
         readout, plate, "control_cv", cv, limit="control_cv", note="negative control, percent"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from exvivo.sheets.names import CELL_READOUTS
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -27,6 +29,7 @@ class Kind:
 
 
 _KINDS = {
+    **dict.fromkeys(CELL_READOUTS, Kind("cells")),
     "mean_of_stack": Kind("imaging"),
     "viability_phase1": Kind("imaging", training="phase1"),
     "viability_phase2": Kind(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from exvivo.errors import ScoringError
 from exvivo.readouts.flags import UNUSABLE, join_flags, reasons
+from exvivo.responses.relative import relative_to_solvent
 from exvivo.sheets.config import DEFAULT_CONTRAST
 from exvivo.sheets.layouts import contrast_wells
 from exvivo.tables import RESPONSES
@@ -40,6 +41,9 @@ def build_responses(
     clipped (Berker et al. 2022; iTReX). The scale has no preferred direction: a readout that rises with
     death needs no option. `death` gives 1 - viability, for sheets whose negative control is the killed one.
 
+    A contrast whose positive side is None has one control alone: viability = value / mean of the negative controls, of the
+    plate or, where it has few, of all plates (`exvivo.responses.relative`).
+
     Args:
         layout: `exvivo.tables.LAYOUT` of the screen.
         readout: `exvivo.tables.READOUT`, rows of all plates; wells may be missing.
@@ -66,11 +70,14 @@ def build_responses(
     _exclude(frame, excluded or {})
     frame.insert(0, "readout", readout_name)
     frame.insert(0, "screen", screen)
-    frame["side"] = contrast_wells(frame, contrast or DEFAULT_CONTRAST)
-    _check_controls(frame, readout_name)
+    contrast = contrast or DEFAULT_CONTRAST
+    frame["side"] = contrast_wells(frame, contrast)
+    _check_controls(frame, readout_name, [side for side in SIDES if contrast[side]])
     measurable = ~frame["role"].isin(UNUSED_ROLES) & ~_unusable(frame["flag"])
     frame["viability"] = np.nan
-    for _, rows in frame.groupby("plate", sort=False):
+    if contrast["positive"] is None:
+        _relate(frame, measurable)
+    for _, rows in frame.groupby("plate", sort=False) if contrast["positive"] else ():
         _normalise(frame, rows.index, measurable, death)
     frame["used"] = measurable & frame["viability"].notna()
     return frame[RESPONSES.names]
@@ -129,6 +136,16 @@ def _normalise(frame: pd.DataFrame, rows: pd.Index, measurable: pd.Series, death
     frame.loc[usable, "viability"] = 1.0 - viability if death else viability
 
 
+def _relate(frame: pd.DataFrame, measurable: pd.Series) -> None:
+    """Fill in viability relative to the solvent, or flag wells of plates where that cannot be had."""
+    usable = frame[measurable & frame["value"].notna()]
+    negative = usable["side"] == "negative"
+    found = relative_to_solvent(usable.assign(negative=negative)[["plate", "value", "negative"]])
+    frame.loc[usable.index, "viability"] = found
+    lost = usable.index[found.isna()]
+    frame.loc[lost, "flag"] = [join_flags(text, NO_CONTRAST) for text in frame.loc[lost, "flag"]]
+
+
 def _check_unique(frame: pd.DataFrame, name: str) -> None:
     doubled = frame.duplicated(["plate", "well"], keep=False)
     if doubled.any():
@@ -155,14 +172,14 @@ def _check_plates(layout: pd.DataFrame, readout: pd.DataFrame, name: str) -> Non
         )
 
 
-def _check_controls(frame: pd.DataFrame, name: str) -> None:
+def _check_controls(frame: pd.DataFrame, name: str, sides: Sequence[str]) -> None:
     """Every plate of the layout needs wells of both sides; whether they were measured is quality's matter."""
     for plate, rows in frame.groupby("plate", sort=False):
-        lacking = [side for side in SIDES if not (rows["side"] == side).any()]
+        lacking = [side for side in sides if not (rows["side"] == side).any()]
         if lacking:
             raise ScoringError(
                 f"plate {plate} has no {' and no '.join(lacking)} control well for this readout",
-                expected="wells of both sides of the contrast on every plate",
+                expected=f"wells of {' and '.join(sides)} control on every plate",
                 found=f"roles {', '.join(sorted(set(rows['role'])))}",
                 where=f"layout, readout {name}",
                 hint="mend the layout, or name the contrast in config, readouts.<readout>.contrast",

@@ -8,8 +8,13 @@ of concentrations. Counts are scored the same way (inferred from the paper).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
+
+from exvivo.sheets.layouts import contrast_wells
 
 MIN_REFERENCE = (
     4  # solvent wells that make a plate its own reference; ours, else the whole sample's
@@ -57,6 +62,44 @@ def auc_scores(wells: pd.DataFrame) -> pd.DataFrame:
         for key, part in treated.groupby(DRUG, sort=False)
     ]
     return pd.DataFrame(rows, columns=[*DRUG, "auc", "n_doses", "n_wells", "t", "df", "p_value"])
+
+
+def relative_scores(
+    responses: pd.DataFrame, contrasts: Mapping[str, Mapping[str, Any]]
+) -> pd.DataFrame | None:
+    """The AUC of every drug in the readouts that have no second control; None where each has one.
+
+    Args:
+        responses: `exvivo.tables.RESPONSES`; viability is relative to the solvent in those readouts.
+        contrasts: by readout; without a second control the positive side is None.
+
+    Returns:
+        screen, readout, treatment, addon, `auc`, `auc_p_value`, and `auc_q_value` (Benjamini and Hochberg 1995 over the
+        drugs of a readout).
+
+    """
+    from exvivo.responses.uncertainty import false_discovery_rates
+
+    names = [name for name, contrast in contrasts.items() if contrast["positive"] is None]
+    parts = []
+    for name in names:
+        own = responses[(responses["readout"] == name) & responses["used"].astype(bool)]
+        negative = contrast_wells(own, contrasts[name]) == "negative"
+        wells = own.assign(negative=negative, rcf=own["viability"])
+        wells = wells[negative | (own["role"] == "treatment")]
+        found = auc_scores(_with_lost_doses(wells, responses, name))
+        found = found.rename(columns={"p_value": "auc_p_value"})[[*DRUG, "auc", "auc_p_value"]]
+        found["auc_q_value"] = false_discovery_rates(found["auc_p_value"].to_numpy(float))
+        screen = own["screen"].iloc[0] if len(own) else ""
+        parts.append(found.assign(screen=screen, readout=name))
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
+def _with_lost_doses(wells: pd.DataFrame, responses: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The used wells and, without a value, those of doses of which none was used: such a drug has no AUC."""
+    planned = responses[(responses["readout"] == name) & (responses["role"] == "treatment")]
+    lost = planned[~planned.index.isin(wells.index)].assign(negative=False, rcf=np.nan)
+    return pd.concat([wells, lost]) if len(lost) else wells
 
 
 def _score(part: pd.DataFrame, solvent: np.ndarray) -> dict[str, float]:

@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 IMIN_FLOOR, IMAX_CEILING = -10.0, 110.0  # of the exported asymptotes, percent (iTReX)
 DRUG = ["screen", "readout", "treatment", "addon"]
+AUC_COLUMNS = ("auc", "auc_p_value", "auc_q_value")  # of readouts without a second control
+AUC_HIT, AUC_P = 0.1, 0.05
 _FITTED = [
     "dss_asym",
     "dss_asym_adj",
@@ -53,6 +55,7 @@ def score(
     hit: float = 10.0,
     reference: pd.DataFrame | None = None,
     intervals: pd.DataFrame | None = None,
+    relative: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Score every treatment of a screen.
 
@@ -63,6 +66,8 @@ def score(
         hit: a drug is a hit if its DSS_asym is greater.
         reference: mean scores of healthy controls (see `exvivo.responses.reference`), for sDSS of single drugs.
         intervals: as from `exvivo.responses.uncertainty`; without, their columns are empty.
+        relative: as from `exvivo.responses.relative.relative_scores`: drugs in it are ranked by their AUC, and are a
+            hit if it exceeds 0.1 with p < 0.05 (ours, as the published volcano plots), whatever their curve.
 
     Returns:
         A frame of `scores_schema`, per readout from the highest DSS_asym down. Scores of curves that failed
@@ -87,11 +92,25 @@ def score(
     frame["hit"] = frame["hit_published"] & (frame["status"] == "ok")
     if intervals is not None:
         frame["hit"] &= frame["dss_asym_low"] > hit
-    frame["rank"] = frame.groupby(["screen", "readout"])["dss_asym"].rank(ascending=False)
+    frame = _add_relative(frame, relative)
+    ranked = frame["dss_asym"] if relative is None else frame["auc"].fillna(frame["dss_asym"])
+    frame["rank"] = ranked.groupby([frame["screen"], frame["readout"]]).rank(ascending=False)
     order = list(dict.fromkeys(frame["readout"]))
     frame["order"] = frame["readout"].map(order.index)
     frame = frame.sort_values(["order", "rank", "treatment", "addon"], na_position="last")
     return frame[scores_schema(frame.columns).names].reset_index(drop=True)
+
+
+def _add_relative(frame: pd.DataFrame, relative: pd.DataFrame | None) -> pd.DataFrame:
+    """AUC and its test beside the curve's scores; they decide on hits where a readout has no second control."""
+    if relative is None:
+        return frame
+    frame = frame.merge(relative, on=DRUG, how="left", validate="1:1")
+    own = frame["readout"].isin(set(relative["readout"]))
+    hit = (frame["auc"] > AUC_HIT) & (frame["auc_p_value"] < AUC_P)
+    for name in ("hit", "hit_published"):
+        frame[name] = frame[name].where(~own, hit)
+    return frame
 
 
 def scores_schema(columns: pd.Index | list[str]) -> pa.Schema:
@@ -101,7 +120,12 @@ def scores_schema(columns: pd.Index | list[str]) -> pa.Schema:
         found = [c for c in columns if c.startswith(prefix) and c[len(prefix) :].isdigit()]
         return sorted(found, key=lambda name: int(name[len(prefix) :]))
 
-    numbers = [*_FITTED, *numbered("pi"), *numbered("dss_asym_rep")]
+    numbers = [
+        *_FITTED,
+        *(name for name in AUC_COLUMNS if name in set(columns)),
+        *numbered("pi"),
+        *numbered("dss_asym_rep"),
+    ]
     return pa.schema(
         [(name, pa.string()) for name in DRUG]
         + [("rank", pa.float64()), ("hit", pa.bool_()), ("hit_published", pa.bool_())]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from exvivo.responses.fit import fit_curves
 from exvivo.responses.normalise import build_responses
+from exvivo.responses.relative import relative_scores
 from exvivo.responses.scores import score
 from exvivo.responses.uncertainty import Settings, uncertainty
 from exvivo.tables import RESPONSES
@@ -71,4 +72,5 @@ def score_responses(
         responses, contrasts=contrasts, settings=settings, threshold=threshold
     )
     how = {"threshold": threshold, "hit": scoring["hit"], "reference": reference}
+    how["relative"] = relative_scores(responses, contrasts or {})
     return curves, score(curves, responses, intervals=intervals, **how), bands

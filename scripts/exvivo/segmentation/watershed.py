@@ -45,7 +45,9 @@ def watershed_nuclei(image: Array, settings: SegmentationSettings) -> Labels:
     if not mask.any():
         return np.zeros(root.shape, np.int32)
     area = np.pi * radius**2
-    nuclei = _by_brightness(root / threshold, mask, radius, Sizes(_SMALLEST * area, _LARGEST * area))
+    nuclei = _by_brightness(
+        root / threshold, mask, radius, Sizes(_SMALLEST * area, _LARGEST * area)
+    )
     nuclei = _by_shape(nuclei, radius, Sizes(_SMALLEST_2 * area, _LARGEST * area))
     return _without_specks(nuclei, _SPECK * area)
 

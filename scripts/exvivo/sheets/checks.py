@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exvivo.errors import Problem
-from exvivo.sheets.names import IMAGE_READOUTS, VIABILITY_READOUTS, suggest
+from exvivo.sheets.markers import EXPECTED, parse_markers
+from exvivo.sheets.names import CELL_READOUTS, IMAGE_READOUTS, VIABILITY_READOUTS, suggest
 
 if TYPE_CHECKING:
     from exvivo.sheets.registry import Record
@@ -259,9 +260,30 @@ def _check_samples(
                 found = f"a text of {len(value)} characters (not shown: it may be a name)"
                 expected = f"a pseudonym that matches pseudonym_pattern {pattern.pattern}"
                 problems.append(Problem(config[name], record.line, column, found, expected))
+    if whole:
+        _check_markers(records, config, problems)
     if records["samples"] is not None and whole:
         known = {record.values["sample"] for record in records["samples"]}
         for record in records["screens"] or []:
             if record.values["sample"] and record.values["sample"] not in known:
                 found, expected = "a sample without a row", f"one that {config['samples']} holds"
                 problems.append(Problem(config["screens"], record.line, "sample", found, expected))
+
+
+def _check_markers(records: Records, config: dict[str, Any], problems: list[Problem]) -> None:
+    """Readouts that call cells need the markers of the screen's sample, with channel and meaning."""
+    rows = {record.values["sample"]: record for record in records["samples"] or []}
+    file, said = config["samples"] or "config", set()
+    for screen in records["screens"] or []:
+        named = split_names(screen.values["readouts"])
+        needing = [name for name in named if name in CELL_READOUTS and name != "total_count"]
+        sample = screen.values["sample"]
+        if screen.values["status"] == "released" or not needing or sample in said:
+            continue
+        record = rows.get(sample)
+        if record is None or parse_markers(record.values["markers"]) is None:
+            said.add(sample)
+            found = repr(record.values["markers"]) if record else "no row for the screen's sample"
+            hint = f"{needing[0]} of screen {screen.values['screen']} needs them"
+            line = record.line if record else 0
+            problems.append(Problem(file, line, "markers", found, EXPECTED, hint))

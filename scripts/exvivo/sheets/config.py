@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from exvivo.errors import ConfigError
+from exvivo.sheets.names import CELL_READOUTS
 from exvivo.sheets.schema import Finding, fill_defaults, findings, read_schema
 
 DEFAULT_CONTRAST: dict[str, dict[str, Any]] = {
     "negative": {"role": "negative_control", "treatment": None, "concentration": None},
     "positive": {"role": "positive_control", "treatment": None, "concentration": None},
 }
+SOLVENT_CONTRAST: dict[str, Any] = {"negative": DEFAULT_CONTRAST["negative"], "positive": None}
 
 
 def load_config(content: dict[str, Any]) -> dict[str, Any]:
@@ -33,13 +35,16 @@ def load_config(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-def contrast_of(config: dict[str, Any], readout: str) -> dict[str, dict[str, Any]]:
+def contrast_of(config: dict[str, Any], readout: str) -> dict[str, Any]:
     """Return the contrast of `readout`: `{"negative": …, "positive": …}`, each role, treatment, concentration.
 
-    A readout that the configuration does not mention has the roles of the layout as its contrast.
+    A readout that the configuration does not mention has the roles of the layout as its contrast; one that counts cells
+    has the negative control alone, its positive side is None: 0 % is then the value 0.
     """
     settings = config["readouts"].get(readout)
-    return settings["contrast"] if settings else DEFAULT_CONTRAST
+    if settings:
+        return settings["contrast"]
+    return SOLVENT_CONTRAST if readout in CELL_READOUTS else DEFAULT_CONTRAST
 
 
 def _cross_checks(config: dict[str, Any]) -> list[Finding]:

@@ -101,10 +101,14 @@ def contrast_wells(layout: pd.DataFrame, contrast: Mapping[str, Mapping[str, Any
     """Return "negative", "positive" or "" for each row of `layout`: the side of a contrast it belongs to.
 
     `contrast` is as `exvivo.sheets.contrast_of` gives it: for each side, role, treatment and concentration
-    (nM), of which all that are not None must hold. Excluded wells belong to neither. Raises `ScoringError`
-    if a well belongs to both.
+    (nM), of which all that are not None must hold; a side that is None has no wells. Excluded wells belong to
+    neither. Raises `ScoringError` if a well belongs to both.
     """
-    masks = {side: _matches(layout, contrast[side]) for side in ("negative", "positive")}
+    nothing = pd.Series(False, index=layout.index)
+    masks = {
+        side: _matches(layout, contrast[side]) if contrast[side] else nothing
+        for side in ("negative", "positive")
+    }
     both = masks["negative"] & masks["positive"]
     if both.any():
         raise ScoringError(
@@ -131,11 +135,11 @@ def check_controls(
     hints = {
         name: suggest(wanted["treatment"], known)
         for name, wanted in contrast.items()
-        if wanted.get("treatment") and wanted["treatment"] not in known
+        if wanted and wanted.get("treatment") and wanted["treatment"] not in known
     }
     problems = []
     for plate in layout["plate"].unique():
-        for name in ("negative", "positive"):
+        for name in (side for side in ("negative", "positive") if contrast[side]):
             count = int(counts.get((plate, name), 0))
             if count < min_controls:
                 wanted = ", ".join(f"{k} {v}" for k, v in contrast[name].items() if v is not None)

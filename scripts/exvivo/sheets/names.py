@@ -29,7 +29,19 @@ FORMATS: dict[int, tuple[int, int]] = {
 NETWORKS = ("vgg19", "vgg16", "resnet50", "efficientnet_lite0", "small")
 INSTRUMENTS = ("imagexpress", "operetta", "pattern", "reader")
 VIABILITY_READOUTS = ("viability_phase1", "viability_phase2", "viability_phase3")
-IMAGE_READOUTS = ("mean_of_stack", *VIABILITY_READOUTS)
+# They count single cells; only total_count needs no marker of the sample.
+CELL_READOUTS = (
+    "total_count",
+    "marker_count",
+    "marker_healthy_count",
+    "marker_fraction",
+    "morphology_fraction",
+    "morphology_fraction_resnet",
+    "cancer_count",
+    "healthy_count",
+    "random_fraction",
+)
+IMAGE_READOUTS = ("mean_of_stack", *VIABILITY_READOUTS, *CELL_READOUTS)
 
 _WELL = re.compile(r"([A-Za-z]{1,2})0*([1-9][0-9]?)")
 

@@ -1,0 +1,65 @@
+"""Train a network to tell cancer from healthy cells, by what one marker of the sample calls them.
+
+Outputs
+    `model` (safetensors)   weights; without tensors, and with the reason as metadata, where it cannot be trained
+    `record` (JSON)         recipe, cells, digests, device, accuracy on what was held out; or the reason
+    `history` (TSV)         one row per epoch and split: loss, accuracy, AUROC
+"""
+
+import logging
+from pathlib import Path
+
+from exvivo.cells.gather import segmented_plates
+from exvivo.cells.label import Labels
+from exvivo.cells.learn import training_cells
+from exvivo.errors import TrainingError
+from exvivo.inspection.flags import excluded_wells, read_flags
+from exvivo.log import start_script
+from exvivo.morphology.data import split_cells
+from exvivo.morphology.models import save_cell_model, save_skipped_cells
+from exvivo.morphology.recipe import cell_recipe
+from exvivo.morphology.training import train_cells
+from exvivo.training.devices import resolve_device
+
+log = logging.getLogger("train_morphology")
+
+
+def main(*, plates, crops, labels, flags, marker, network, sample, settings, device, model):
+    """Write model, record and history of one marker and sample."""
+    known, seed = Labels.read(labels), settings["seed"]
+    recipe = cell_recipe(network, changes=settings["recipe"])
+    how = {"per_class": settings["per_class"], "sample": sample, "seed": seed}
+    how["excluded"] = excluded_wells(read_flags([flags]))
+    try:
+        if marker not in known.usable:
+            raise TrainingError(known.refused.get(marker, "the sample has no such marker"))
+        data, kind = training_cells(plates, crops, known, marker, **how)
+        split = split_cells(data.cancer, recipe.validation, recipe.test, seed)
+        folder = Path(model).with_suffix(".checkpoints")
+        where = resolve_device(device, allow_cpu=device != "cuda")
+        trained = train_cells(data, split, recipe, seed=seed, device=where, checkpoints=folder)
+    except TrainingError as error:
+        log.warning("skipped: %s", error.problem)
+        save_skipped_cells(
+            model, f"{error.problem}: {error.found}" if error.found else error.problem
+        )
+        return
+    save_cell_model(model, trained, network, kind, {"marker": marker, "sample": sample})
+
+
+if __name__ == "__main__":
+    start_script(__file__, snakemake.log[0])
+    stores = (path.replace(".done.json", ".zarr") for path in snakemake.input.crops)
+    pairs = zip(stores, snakemake.input.index, strict=True)
+    main(
+        plates=segmented_plates(snakemake.input.segmented, snakemake.input.cells),
+        crops={Path(s).parent.name: (Path(s), Path(i)) for s, i in pairs},
+        labels=snakemake.input.labels,
+        flags=snakemake.input.flags,
+        marker=snakemake.wildcards.marker,
+        network=snakemake.wildcards.cell_network,
+        sample=snakemake.params.sample,
+        settings=snakemake.params.settings,
+        device=snakemake.resources.device,
+        model=snakemake.output.model,
+    )
