@@ -16,12 +16,12 @@ from exvivo.training.devices import resolve_device
 log = logging.getLogger("predict_cells")
 
 
-def main(*, crops, index, models, choice, device, threads, calls):
+def main(*, crops, index, models, choice, released, device, threads, calls):
     """Write the calls of one plate."""
     torch.set_num_threads(threads)
     model = model_for(models, read_json(choice)["marker"])
     where = resolve_device(device, allow_cpu=device != "cuda")
-    count, seconds = call_plate(crops, index, model, calls, device=where)
+    count, seconds = call_plate(crops, index, model, calls, released=released, device=where)
     log.info("%d cells called, %.0f a second", count, count / max(seconds, 1e-9))
 
 
@@ -32,6 +32,7 @@ if __name__ == "__main__":
         index=snakemake.input.index,
         models=snakemake.input.models,
         choice=snakemake.input.choice,
+        released=snakemake.params.released,
         device=snakemake.resources.device,
         threads=snakemake.threads,
         calls=snakemake.output.calls,

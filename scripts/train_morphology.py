@@ -19,12 +19,14 @@ from exvivo.morphology.data import split_cells
 from exvivo.morphology.models import save_cell_model, save_skipped_cells
 from exvivo.morphology.recipe import cell_recipe
 from exvivo.morphology.training import train_cells
-from exvivo.training.devices import resolve_device
+from exvivo.training.devices import prepare, resolve_device
 
 log = logging.getLogger("train_morphology")
 
 
-def main(*, plates, crops, labels, flags, marker, network, sample, settings, device, model):
+def main(
+    *, plates, crops, labels, flags, marker, network, sample, settings, device, threads, model
+):
     """Write model, record and history of one marker and sample."""
     known, seed = Labels.read(labels), settings["seed"]
     recipe = cell_recipe(network, changes=settings["recipe"])
@@ -37,6 +39,7 @@ def main(*, plates, crops, labels, flags, marker, network, sample, settings, dev
         split = split_cells(data.cancer, recipe.validation, recipe.test, seed)
         folder = Path(model).with_suffix(".checkpoints")
         where = resolve_device(device, allow_cpu=device != "cuda")
+        prepare(where, threads)
         trained = train_cells(data, split, recipe, seed=seed, device=where, checkpoints=folder)
     except TrainingError as error:
         log.warning("skipped: %s", error.problem)
@@ -61,5 +64,6 @@ if __name__ == "__main__":
         sample=snakemake.params.sample,
         settings=snakemake.params.settings,
         device=snakemake.resources.device,
+        threads=snakemake.threads,
         model=snakemake.output.model,
     )

@@ -171,6 +171,7 @@ rule predict_cells:
         gpu=gpus,
         device=device,
     params:
+        released=cell_released,
         code=code_digest("predict_cells.py"),
     script:
         "../../scripts/predict_cells.py"

@@ -285,6 +285,10 @@ def cell_models(wildcards):
     return celltargets.models(sheets, config, w.screen, w.cell_network)
 
 
+def cell_released(wildcards):
+    return bool(config["cells"]["models"].get(wildcards.cell_network))
+
+
 def cell_records(wildcards):
     w = wildcards
     return celltargets.records(sheets, config, w.screen, w.cell_network)

@@ -25,6 +25,7 @@ from exvivo.report.render import ImageScale, Page, Section, page_texts, render
 from exvivo.report.repeats import repeats as repeated
 from exvivo.report.residuals import residuals
 from exvivo.report.seen import count_text, seen
+from exvivo.report.solvent import solvent
 from exvivo.report.training import training
 from exvivo.report.verdict import verdict
 from exvivo.report.wells import well_data
@@ -138,6 +139,7 @@ def _sections(context: Context, first: Any) -> list[Section]:
         Section(
             "ranking", "Drugs" if context.held else "Ranked drugs", drugs, _some(len(drugs.rows))
         ),
+        *_solvent(context),
         Section("background", "In context", background(context)),
         *([Section("repeats", "Repeats", again, _some(len(again.pairs)))] if again else []),
         *(by_people if taken.entries else []),
@@ -152,6 +154,14 @@ def _sections(context: Context, first: Any) -> list[Section]:
         Section("comparison", "Readouts compared", comparison(context)),
         Section("methods", "Methods and limits", methods(context)),
     ]
+
+
+def _solvent(context: Context) -> list[Section]:
+    """Readouts without a second control, where there are any."""
+    found = solvent(context)
+    return (
+        [Section("solvent", "Against the solvent", found, _some(len(found.rows)))] if found else []
+    )
 
 
 def _placement(context: Context) -> list[Section]:

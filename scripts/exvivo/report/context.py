@@ -33,6 +33,15 @@ READOUTS = {
     "viability_phase2": "viability, phase II",
     "viability_phase3": "viability, phase III",
     "metabolic": "metabolic activity",
+    "total_count": "all cells (number)",
+    "marker_fraction": "marker, cancer fraction (IF %)",
+    "marker_count": "marker, cancer cells (IF #)",
+    "marker_healthy_count": "marker, healthy cells (number)",
+    "morphology_fraction": "morphology, cancer fraction (DML %)",
+    "morphology_fraction_resnet": "morphology by ResNet (DML %)",
+    "cancer_count": "morphology, cancer cells (number)",
+    "healthy_count": "morphology, healthy cells (number)",
+    "random_fraction": "exchanged labels (chance)",
 }
 Drug = tuple[str, str]
 
@@ -128,8 +137,8 @@ def flags_text(flag: object) -> str:
 def spoken(words: object) -> str:
     """A text of another stage with readouts called as a person calls them."""
     told = text(words)
-    for name, called in READOUTS.items():
-        told = told.replace(name, called)
+    for name in sorted(READOUTS, key=len, reverse=True):  # one name may begin another
+        told = told.replace(name, READOUTS[name])
     return told
 
 

@@ -224,7 +224,10 @@ def _contrast(context: Context) -> str:
     """The two ends of the scale in words, from the wells that were used."""
     frame = context.responses
     ends = []
-    for side, percent in (("negative", "100 %"), ("positive", "0 %")):
+    sided = [("negative", "100 %"), ("positive", "0 %")]
+    given = context.inputs.contrasts.get(context.inputs.headline) or {}
+    one_sided = "positive" in given and given["positive"] is None
+    for side, percent in sided[:1] if one_sided else sided:
         wells = frame[frame["side"] == side]
         drugs = names(
             " ".join(p for p in (text(t), dose(c) if c == c and c else "") if p)
@@ -232,6 +235,8 @@ def _contrast(context: Context) -> str:
         )
         content = listed([d for d in drugs if d]) or f"the {side} control"
         ends.append(f"{percent} is {content}")
+    if one_sided:
+        ends.append("0 % the value 0")
     return " and ".join(ends)
 
 
