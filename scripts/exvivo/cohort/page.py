@@ -139,7 +139,7 @@ def build_cohort_page(
 def _facts(screens: Sequence[CohortScreen], chart: pd.DataFrame) -> list[tuple[str, str]]:
     passed = sum(not s.held for s in screens)
     z = chart[chart["metric"] == "z_prime"]
-    out = z[z["rules"].map(_serious)]["plate"].nunique()
+    out = z[z["rules"].map(_serious).astype(bool)]["plate"].nunique()  # also where there is none
     return [
         ("Screens", f"{len(screens)}"),
         ("Passed", f"{passed}"),
