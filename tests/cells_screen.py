@@ -59,15 +59,7 @@ def make_screen(root: Path, design: CellDesign, seed: int = 1) -> Screen:
         cells=cells,
         labels=folder / "labels.zarr",
     )
-    crop_plate(
-        **where,
-        labels=labels,
-        cells=cells,
-        channels=CHANNELS,
-        settings=CROPS,
-        crops=folder / "crops.zarr",
-        index=folder / "crop_index.parquet",
-    )
+    cut(root, folder, folder)
     plates = segmented_plates([labels], [cells])
     layout = pd.read_csv(next((root / "config" / "layouts").glob("*.tsv")), sep="\t")
     wells = layout.loc[layout["role"] == "negative_control"]
@@ -75,6 +67,21 @@ def make_screen(root: Path, design: CellDesign, seed: int = 1) -> Screen:
     known, seen = label_cells(plates, solvent, MEANS, stain="DAPI")
     truth = pd.read_parquet(root / "truth" / "cells.parquet")
     return Screen(root, folder, plates, truth, layout, known, seen)
+
+
+def cut(root: Path, folder: Path, out: Path) -> None:
+    """Cut the crops of the segmented plate in `folder` to `out`."""
+    crop_plate(
+        folder=root / "raw" / PLATE,
+        fingerprint=folder / "fingerprint.tsv",
+        admission=folder / "admission.json",
+        labels=folder / "labels.done.json",
+        cells=folder / "cells.parquet",
+        channels=CHANNELS,
+        settings=CROPS,
+        crops=out / "crops.zarr",
+        index=out / "crop_index.parquet",
+    )
 
 
 def true_classes(cells: pd.DataFrame, truth: pd.DataFrame, reach: float = 3.0) -> pd.Series:
