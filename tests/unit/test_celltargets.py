@@ -119,4 +119,4 @@ def test_a_screen_that_calls_cells_needs_its_samples_markers(readouts, markers, 
     _check_markers(records, {"samples": "samples.tsv"}, problems)
     assert bool(problems) == wrong
     if wrong:
-        assert problems[0].line == 3 and "cancer" in problems[0].expected
+        assert problems[0].row == 3 and "cancer" in problems[0].expected
