@@ -69,14 +69,14 @@ def score_layout(layout, plate="S01_P1", readout="metabolic", scale=1.0):
     return layout, responses, curves, score(curves, responses)
 
 
-def write_screen(folder, tables, verdict="pass", reasons=()):
+def write_screen(folder, tables, verdict="pass", reasons=(), **more):
     folder.mkdir(parents=True, exist_ok=True)
     layout, responses, curves, scores = tables
     write_table(layout, folder / "layout.parquet", LAYOUT)
     write_table(responses, folder / "responses.parquet", RESPONSES)
     write_table(curves, folder / "curves.parquet", CURVES)
     write_table(scores, folder / "scores.tsv", scores_schema(scores.columns))
-    write_json(folder / "verdict.json", {"verdict": verdict, "reasons": list(reasons)})
+    write_json(folder / "verdict.json", {"verdict": verdict, "reasons": list(reasons), **more})
     return folder
 
 
@@ -305,6 +305,34 @@ def test_a_screen_on_hold_is_not_exported_and_says_why(plain, tmp_path):
     export_file(screen, tmp_path / "profiles.parquet")
     table = pq.read_table(tmp_path / "profiles.parquet")
     assert table.num_rows == 0 and "Z′ is 0.1" in table.schema.metadata[b"on_hold"].decode()
+
+
+def test_an_accepted_screen_is_exported_without_a_readout_that_is_on_hold(plain, tmp_path):
+    layout = plain.layout
+    other = score_layout(layout, readout="mean_of_stack")
+    tables = (
+        layout,
+        *(pd.concat([a, b]) for a, b in zip(
+            (plain.responses, plain.curves, plain.scores), other[1:], strict=True
+        )),
+    )  # fmt: skip
+    readouts = {
+        "metabolic": {"verdict": "accepted", "reasons": []},
+        "mean_of_stack": {"verdict": "hold", "reasons": ["Z′ is -2"]},
+    }
+    folder = write_screen(tmp_path / "S01", tables, "accepted", readouts=readouts)
+    screen = read_screen(folder, "S01")
+    hits = screen.scores.groupby("readout")["hit"].sum()
+    assert hits["metabolic"] > 0 and hits["mean_of_stack"] == 0
+    export_screen(screen, ["itrex"], tmp_path / "out")
+    assert (tmp_path / "out/Met-S01/Met-S01_mono.xlsx").is_file()
+    assert not list((tmp_path / "out").glob("MoS*"))
+    assert "Z′ is -2" in (tmp_path / "out" / HELD).read_text()
+    export_file(screen, tmp_path / "profiles.parquet")
+    table = pq.read_table(tmp_path / "profiles.parquet")
+    assert table.num_rows == len(layout) and "viability_metabolic" in table.column_names
+    assert "viability_mean_of_stack" not in table.column_names
+    assert "Z′ is -2" in table.schema.metadata[b"on_hold"].decode()
 
 
 def test_equal_screens_make_equal_zips(plain, tmp_path):

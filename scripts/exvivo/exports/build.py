@@ -1,7 +1,7 @@
 """Writing the files of an export, as a folder or as one zip.
 
 A screen on hold is not exported: no program that reads these files would show its hold. In a zip the reason
-stands in their place.
+stands in their place. A readout that is on hold by itself is left out in the same way.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ def export_screen(screen: Screen, formats: Iterable[str], out: Path | str) -> li
     out = Path(out)
     for name in formats:
         writers[name](screen, out)
+    if screen.left_out:
+        write_text(out / HELD, _left_out(screen))
     return sorted(path for path in out.rglob("*") if path.is_file())
 
 
@@ -144,15 +146,25 @@ def write_profiles(screen: Screen, out: Path) -> None:
 def _write_parquet(screen: Screen, path: Path) -> None:
     frame = profiles(screen)
     table = pa.Table.from_pandas(frame.iloc[:0] if screen.held else frame, preserve_index=False)
-    if screen.held:
-        about = {**(table.schema.metadata or {}), b"on_hold": _held(screen).encode()}
-        table = table.replace_schema_metadata(about)
+    if screen.held or screen.left_out:
+        told = _held(screen) if screen.held else _left_out(screen)
+        table = table.replace_schema_metadata(
+            {**(table.schema.metadata or {}), b"on_hold": told.encode()}
+        )
     with replacing(path) as partial:
         pq.write_table(table, partial)
 
 
 def _held(screen: Screen) -> str:
     return "\n".join([f"Screen {screen.name} is on hold and is not exported.", *screen.held]) + "\n"
+
+
+def _left_out(screen: Screen) -> str:
+    parts = [
+        [f"{name} of screen {screen.name} is on hold and is not exported.", *reasons]
+        for name, reasons in screen.left_out.items()
+    ]
+    return "\n".join(line for part in parts for line in part) + "\n"
 
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:

@@ -54,6 +54,16 @@ def read_scores(path: Path | str) -> pd.DataFrame:
     return frame
 
 
+def is_ranked(verdict: Mapping[str, Any], readout: str) -> bool:
+    """Whether drugs are ranked by a readout: neither the screen nor the readout by itself is on hold.
+
+    `verdict` is verdict.json. A screen without a verdict is on hold; a readout without one of its own is judged
+    by the screen's.
+    """
+    single = (verdict.get("readouts") or {}).get(readout) or {}
+    return verdict.get("verdict") in RANKED and single.get("verdict", "pass") in RANKED
+
+
 def final_hits(scores: pd.DataFrame, verdict: Mapping[str, Any]) -> pd.DataFrame:
     """Scores whose `hit` also heeds the screen's verdict (verdict.json): on hold, or unknown, nothing is a hit.
 
@@ -61,12 +71,7 @@ def final_hits(scores: pd.DataFrame, verdict: Mapping[str, Any]) -> pd.DataFrame
     judged the screen. Whoever shows or counts hits does it through this. A readout with a verdict of its own
     that holds it has no hits either.
     """
-    single = verdict.get("readouts") or {}
-    held = verdict.get("verdict") not in RANKED
-    passed = [
-        not held and (single.get(name) or {}).get("verdict", "pass") in RANKED
-        for name in scores["readout"]
-    ]
+    passed = [is_ranked(verdict, name) for name in scores["readout"]]
     return scores.assign(
         hit=scores["hit"].astype(bool) & pd.Series(passed, scores.index, dtype=bool)
     )
