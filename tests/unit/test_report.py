@@ -207,6 +207,14 @@ class TestRanking:
         assert len(bars) == own["dss_asym"].notna().sum()
         assert len(figure.find("rect", class_="hit")) == own["hit"].sum()
 
+    def test_what_intervals_do_not_hold_stands_beside_them(self, screen, page, held, tmp_path):
+        wrong = "do not hold what the network itself gets wrong"
+        assert screen.headline == "viability_phase3" and wrong in page.section("ranking").text
+        _, plain = build(screen, out=tmp_path / "r.html", headline="mean_of_stack")
+        told = plain.section("ranking").text
+        assert "how much wells and controls scatter" in told and wrong not in told
+        assert "Intervals hold" not in build(held, out=tmp_path / "h.html")[1].section("ranking").text
+
     def test_classes_come_from_the_drugs_sheet(self, screen, tmp_path):
         sheet = tmp_path / "drugs.tsv"
         sheet.write_text(

@@ -10,6 +10,7 @@ from typing import Any
 from exvivo.figures.svg import Figure
 from exvivo.figures.waterfall import bars_of, drug_name, waterfall
 from exvivo.figures.words import MISSING, dose, fixed, known
+from exvivo.readouts.kinds import kind_of
 from exvivo.report.badges import Badge, badges_of
 from exvivo.report.context import Context, drugs_of, natural, number, text
 
@@ -52,6 +53,7 @@ class Ranking:
     replicates: list[str]
     level: str  # of the intervals, "95 %"; empty where there are none
     has_group: bool
+    beyond: str  # what the intervals do not hold
     hit: float
     unscored: int
 
@@ -82,6 +84,7 @@ def ranking(context: Context) -> Ranking:
         figure=waterfall(scores, hit=context.inputs.hit, links=True) if drawable else None,
         replicates=[] if context.held else replicates,
         level=context.inputs.interval if any(row.interval for row in rows) else "",
+        beyond=beyond_interval(context) if any(row.interval for row in rows) else "",
         has_group=any(row.group or row.target for row in rows),
         hit=context.inputs.hit,
         unscored=sum(1 for r in records if not known(r["dss_asym"])),
@@ -185,6 +188,18 @@ def interval(record: dict[str, Any]) -> str:
     """The score's interval: "24.6–31.8", empty where there is none."""
     ends = [record.get(f"dss_asym_{end}") for end in ("low", "high")]
     return "–".join(fixed(end) for end in ends) if all(map(known, ends)) else ""
+
+
+def beyond_interval(context: Context) -> str:
+    """What the intervals of the headline do not hold, in sentences."""
+    told = "Intervals hold how much wells and controls scatter."
+    if kind_of(context.inputs.headline).training:
+        told += (
+            " They do not hold what the network itself gets wrong: cells that die otherwise than in the positive "
+            "control may be read as more alive or more dead than they are, in all wells of a drug alike. A score near "
+            "the limit is not sure because its interval is narrow."
+        )
+    return told
 
 
 def ic50_interval(record: dict[str, Any]) -> str:
