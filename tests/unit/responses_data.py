@@ -30,13 +30,15 @@ def screen(
     negative: float = 1000.0,
     positive: float = 200.0,
     noise: float = 0.0,
+    tails: float = np.inf,
     seed: int = 0,
     titration: Sequence[float] | None = None,
     addon: str = "",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Layout and readout of 32 × 48 plates that each hold all controls and their share of the drugs.
 
-    `drugs` maps names to the parameters of their curves; `noise` is a standard deviation in viability.
+    `drugs` maps names to the parameters of their curves; `noise` is a standard deviation in viability,
+    `tails` the degrees of freedom of its Student's t.
     """
     names = list(drugs)
     rows, values = [], []
@@ -63,10 +65,32 @@ def screen(
             rows.append(
                 (f"P{p + 1}", str(p + 1), well, role, role, treatment, dose, replicate, extra)
             )
-            seen = viability + noise * random.standard_normal()
+            seen = viability + noise * _deviate(random, tails)
             values.append((f"P{p + 1}", well, positive + (negative - positive) * seen, ""))
     layout = pd.DataFrame(rows, columns=LAYOUT.names[:-1]).assign(sample="S1")
     return layout, pd.DataFrame(values, columns=READOUT.names)
+
+
+def _deviate(random: np.random.Generator, tails: float) -> float:
+    """One number of variance 1."""
+    if np.isinf(tails):
+        return float(random.standard_normal())
+    return float(random.standard_t(tails) / np.sqrt(tails / (tails - 2)))
+
+
+def mixed_drugs(random: np.random.Generator, count: int) -> dict[str, tuple[float, ...]]:
+    """Curves of drugs without effect ("inactive 0"), with a partial and with a strong one, in turn."""
+    drugs = {}
+    for i in range(count):
+        kind = ("inactive", "partial", "strong")[i % 3]
+        top = {
+            "inactive": 0.0,
+            "partial": random.uniform(0.3, 0.8),
+            "strong": random.uniform(0.85, 1),
+        }
+        middle = random.uniform(1.5, 3.5) if kind == "partial" else random.uniform(0.5, 2.5)
+        drugs[f"{kind} {i}"] = (0.0, top[kind], middle, random.uniform(0.7, 2.5), 1.0)
+    return drugs
 
 
 def _inhibition(parameters: Sequence[float], dose: float) -> float:
