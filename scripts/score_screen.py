@@ -14,8 +14,8 @@ from exvivo.log import start_script
 from exvivo.readiness import READY
 from exvivo.readouts import read_by_name
 from exvivo.responses import read_reference, score_responses, scores_schema
-from exvivo.responses.screen import screen_responses
-from exvivo.tables import BANDS, CURVES, LAYOUT, RESPONSES, read_table, write_table
+from exvivo.responses.screen import model_responses, screen_responses
+from exvivo.tables import BANDS, CURVES, FOLDS, LAYOUT, RESPONSES, read_table, write_table
 
 
 def main(
@@ -25,6 +25,7 @@ def main(
     admission,
     flags,
     files,
+    folds,
     contrasts,
     plates_of,
     scoring,
@@ -34,18 +35,18 @@ def main(
     scores,
     bands,
 ):
-    """Write responses, curves and scores of one screen; `files` are the tables of all its readouts."""
+    """Write responses, curves and scores of one screen; `files` are the tables of all its readouts,
+    `folds` what the models of its cross-fit say, if there are any.
+    """
     ready = read_json(admission)["verdict"] == READY
-    joined = screen_responses(
-        read_table(layout, LAYOUT),
-        read_by_name(files, plates_of) if ready else {},
-        screen=screen,
-        contrasts=contrasts,
-        plates_of=plates_of,
-        excluded=excluded_wells(read_flags([flags])),
-    )
+    wells = read_table(layout, LAYOUT)
+    how = {"screen": screen, "contrasts": contrasts, "plates_of": plates_of}
+    how["excluded"] = excluded_wells(read_flags([flags]))
+    joined = screen_responses(wells, read_by_name(files, plates_of) if ready else {}, **how)
+    models = model_responses(wells, [read_table(path, FOLDS) for path in folds], **how)
     healthy = read_reference(reference) if reference else None
-    fits, table, band = score_responses(joined, scoring, contrasts=contrasts, reference=healthy)
+    how = {"contrasts": contrasts, "reference": healthy, "models": models}
+    fits, table, band = score_responses(joined, scoring, **how)
     write_table(joined, responses, RESPONSES)
     write_table(fits, curves, CURVES)
     write_table(table, scores, scores_schema(table))
@@ -60,6 +61,7 @@ if __name__ == "__main__":
         admission=snakemake.input.admission,
         flags=snakemake.input.flags,
         files=snakemake.input.readouts,
+        folds=snakemake.input.folds,
         contrasts=snakemake.params.contrasts,
         plates_of=snakemake.params.plates_of,
         scoring=snakemake.params.scoring,

@@ -15,9 +15,9 @@ from exvivo.readiness import READY
 from exvivo.readouts import read_by_name
 from exvivo.responses import read_reference
 from exvivo.responses.read import read_scores
-from exvivo.responses.screen import score_responses, screen_responses
+from exvivo.responses.screen import model_responses, score_responses, screen_responses
 from exvivo.sheets.decisions import Decision
-from exvivo.tables import LAYOUT, read_table
+from exvivo.tables import FOLDS, LAYOUT, read_table
 
 
 def main(*, decisions, given, paths, scoring, effects, moved):
@@ -25,13 +25,16 @@ def main(*, decisions, given, paths, scoring, effects, moved):
     wells = read_table(paths.layout, LAYOUT)
     ready = read_json(paths.admission)["verdict"] == READY
     values = read_by_name(paths.readouts, given["plates_of"]) if ready else {}
+    folds = [read_table(path, FOLDS) for path in paths.folds]
     names = iter(paths.get("reference", []))
     reference = next((read_reference(name) for name in names), None)
 
     def score(contrasts, excluded):
         own = {"screen": given["screen"], "plates_of": given["plates_of"], "contrasts": contrasts}
         responses = screen_responses(wells, values, excluded=excluded, **own)
-        return score_responses(responses, scoring, contrasts=contrasts, reference=reference)[1]
+        models = model_responses(wells, folds, excluded=excluded, **own)
+        how = {"contrasts": contrasts, "reference": reference, "models": models}
+        return score_responses(responses, scoring, **how)[1]
 
     rows, table = weigh(
         [Decision(**row) for row in decisions],

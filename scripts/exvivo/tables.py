@@ -26,6 +26,16 @@ READOUT = pa.schema(
     ]
 )
 
+# What the models of a cross-fit say of every well of the screen: how much models that saw other controls differ.
+FOLDS = pa.schema(
+    [
+        ("plate", _TEXT),
+        ("well", _TEXT),
+        ("fold", pa.int64()),  # from 1: the controls that this model did not see
+        ("value", _NUMBER),  # viability, fraction
+    ]
+)
+
 LAYOUT = pa.schema(
     [
         ("plate", _TEXT),  # plate id in plates.tsv

@@ -303,11 +303,14 @@ def device(config: dict[str, Any]) -> str:
     return "auto" if training["allow_cpu"] else "cuda"
 
 
-def crossfit_files(sheets: Sheets, screen: str) -> list[str]:
-    """Held-out predictions of the controls, if the screen has a network fine-tuned on its own controls."""
+def crossfit_files(sheets: Sheets, screen: str, name: str = "crossfit.parquet") -> list[str]:
+    """Held-out predictions of the controls, if the screen has a network fine-tuned on its own controls.
+
+    `folds.parquet` is what the same models say of all its wells.
+    """
     tuned = max(viability_phases(sheets, screen), default=0) >= 2
     network = sheets.screens[screen].network
-    return [f"results/screens/{screen}/{network}/crossfit.parquet"] if tuned else []
+    return [f"results/screens/{screen}/{network}/{name}"] if tuned else []
 
 
 def tuned_features(sheets: Sheets, screen: str) -> list[str]:

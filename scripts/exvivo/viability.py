@@ -152,6 +152,12 @@ def viability_of(readout: pd.DataFrame, images: ScreenImages) -> np.ndarray:
     return np.array([value_of[key] for key in images.keys], dtype=np.float64)
 
 
+def mean_of_fields(keys: Sequence[_Key], values: np.ndarray, **column: object) -> pd.DataFrame:
+    """Plate, well, value: the mean over the fields of each well; `column` is one more to group by."""
+    fields = pd.DataFrame(keys, columns=["plate", "well"]).assign(value=values, **column)
+    return fields.groupby(["plate", "well", *column], sort=False, as_index=False)["value"].mean()
+
+
 def to_readout(prediction: Prediction, images: ScreenImages) -> tuple[pd.DataFrame, np.ndarray]:
     """A readout (`exvivo.tables.READOUT`), one row per well, and the features of its rows.
 

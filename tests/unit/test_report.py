@@ -213,7 +213,9 @@ class TestRanking:
         _, plain = build(screen, out=tmp_path / "r.html", headline="mean_of_stack")
         told = plain.section("ranking").text
         assert "how much wells and controls scatter" in told and wrong not in told
-        assert "Intervals hold" not in build(held, out=tmp_path / "h.html")[1].section("ranking").text
+        assert (
+            "Intervals hold" not in build(held, out=tmp_path / "h.html")[1].section("ranking").text
+        )
 
     def test_classes_come_from_the_drugs_sheet(self, screen, tmp_path):
         sheet = tmp_path / "drugs.tsv"

@@ -80,6 +80,9 @@ def test_phases_follow_each_other(sheets):
         "results/screens/S1/small/phase3.json",
     ]
     assert targets.crossfit_files(sheets, "S1") == ["results/screens/S1/small/crossfit.parquet"]
+    assert targets.crossfit_files(sheets, "S1", "folds.parquet") == [
+        "results/screens/S1/small/folds.parquet"
+    ]
 
 
 def test_a_screen_without_images_needs_no_model(sheets):

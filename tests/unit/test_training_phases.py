@@ -365,7 +365,8 @@ def test_crossfit_predicts_each_control_by_a_model_that_did_not_see_it(trained, 
         "checkpoints": tmp_path / "folds",
         "run": CPU,
     }
-    found = crossfit(images, labels, plates, names, **how)
+    others = np.concatenate([images[5:7], screen(seed=7)[0][:3]])
+    found = crossfit(images, labels, plates, names, others=others, **how)
     classes = np.array(labels)
     assert (found.viability[classes == 1] > 0.5).all()
     assert (found.viability[classes == 0] < 0.5).all()
@@ -378,10 +379,15 @@ def test_crossfit_predicts_each_control_by_a_model_that_did_not_see_it(trained, 
     train_phase(data, how["recipe"], tmp_path / "m.safetensors", start=how["start"], run=CPU)
     by_hand = predict(tmp_path / "m.safetensors", images[second], device="cpu").viability
     np.testing.assert_array_equal(found.viability[second], by_hand)
+    # and what both models say of other images
+    assert found.others.shape == (2, 5)
+    by_hand = predict(tmp_path / "m.safetensors", others, device="cpu").viability
+    np.testing.assert_array_equal(found.others[found.fold[second[0]]], by_hand)
     # a second call reads the finished folds, and gives the same
     assert sorted(p.name for p in (tmp_path / "folds").iterdir()) == ["fold0.json", "fold1.json"]
-    again = crossfit(images, labels, plates, names, **how)
+    again = crossfit(images, labels, plates, names, others=others, **how)
     np.testing.assert_array_equal(again.viability, found.viability)
+    np.testing.assert_array_equal(again.others, found.others)
 
 
 def test_crossfit_with_shuffled_labels_finds_nothing(trained):

@@ -208,6 +208,10 @@ def crossfit_files(wildcards):
     return targets.crossfit_files(sheets, wildcards.screen)
 
 
+def fold_files(wildcards):
+    return targets.crossfit_files(sheets, wildcards.screen, "folds.parquet")
+
+
 def tuned_features(wildcards):
     return targets.tuned_features(sheets, wildcards.screen)
 

@@ -9,6 +9,7 @@ rule weigh_decisions:
         admission="results/screens/{screen}/admission.json",
         flags="results/screens/{screen}/well_flags.parquet",
         readouts=readouts,
+        folds=fold_files,
         reference=reference_file,
         scores="results/screens/{screen}/scores.tsv",
         verdict="results/screens/{screen}/verdict.json",

@@ -10,6 +10,7 @@ rule score_screen:
         admission="results/screens/{screen}/admission.json",
         flags="results/screens/{screen}/well_flags.parquet",
         readouts=readouts,
+        folds=fold_files,
         reference=reference_file,
     output:
         responses="results/screens/{screen}/responses.parquet",

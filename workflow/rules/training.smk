@@ -1,6 +1,6 @@
 # The network in three phases: controls of a cell line, controls of the screen, exchanged duplicate labels.
 # REQUIRED INPUTS: results/plates/{plate}/wells.done.json, well_flags.parquet and the layouts of the screen
-# OUTPUTS: phase{1,2,3}.safetensors with .json and _history.tsv, crossfit.parquet
+# OUTPUTS: phase{1,2,3}.safetensors with .json and _history.tsv, crossfit.parquet, folds.parquet
 #
 # Layouts are ancient() and read from the source, not from check_screen: a model is trained again when the
 # wells it reads change (the parameter `training_wells`), not when the name of a drug is corrected. (Were they
@@ -141,6 +141,7 @@ rule crossfit_controls:
         start=start_model(2),
     output:
         crossfit="results/screens/{screen}/{network}/crossfit.parquet",
+        folds="results/screens/{screen}/{network}/folds.parquet",
     log:
         "logs/screens/{screen}/{network}/crossfit_controls.log",
     benchmark:

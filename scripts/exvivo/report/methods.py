@@ -178,6 +178,12 @@ def _scoring_text(context: Context) -> str:
     return " ".join(sentences)
 
 
+_MODELS = (
+    "with an error common to all wells of a drug, as large as the difference between models that were trained without a "
+    "part of the controls, "
+)
+
+
 def _interval_sentences(context: Context) -> list[str]:
     """How intervals and p-values came about; nothing where the screen has none."""
     inputs, drawn = context.inputs, context.inputs.scoring.get("bootstrap") or {}
@@ -187,8 +193,9 @@ def _interval_sentences(context: Context) -> list[str]:
     return [
         f"Intervals hold {inputs.interval} of {drawn.get('samples', 500)} bootstrap samples: bounded, robust "
         "curves refitted to data drawn around the drug's own curve, with the scatter of the replicates of "
-        f"{readout_name(basis)}, pooled over all drugs by level of inhibition, and with each plate's controls "
-        "drawn anew.",
+        f"{readout_name(basis)}, pooled over all drugs by level of inhibition, "
+        f"{_MODELS if kind_of(inputs.headline).trained_on_controls else ''}"
+        "and with each plate's controls drawn anew.",
         "The p-value of a drug is that of its largest mean effect over the doses from any one upwards, against "
         "wells without effect drawn from the same scatter; q is the false discovery rate by Benjamini and "
         "Hochberg over all drugs of the readout.",

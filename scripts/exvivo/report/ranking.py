@@ -192,14 +192,16 @@ def interval(record: dict[str, Any]) -> str:
 
 def beyond_interval(context: Context) -> str:
     """What the intervals of the headline do not hold, in sentences."""
-    told = "Intervals hold how much wells and controls scatter."
-    if kind_of(context.inputs.headline).training:
+    kind = kind_of(context.inputs.headline)
+    told = "Intervals hold how much wells and controls scatter"
+    if kind.trained_on_controls:
+        told += ", and what the models of the cross-fit differ about"
+    if kind.training:
         told += (
-            " They do not hold what the network itself gets wrong: cells that die otherwise than in the positive "
-            "control may be read as more alive or more dead than they are, in all wells of a drug alike. A score near "
-            "the limit is not sure because its interval is narrow."
+            ". They do not hold what the network itself gets wrong whichever controls it has seen: cells that die otherwise "
+            "than in the positive control may be read as more alive or more dead than they are, in all wells of a drug alike"
         )
-    return told
+    return f"{told}."
 
 
 def ic50_interval(record: dict[str, Any]) -> str:

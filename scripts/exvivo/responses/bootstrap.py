@@ -1,8 +1,8 @@
 """Bootstrap intervals of scores, IC50 and curves: each drug measured again, many times, on paper.
 
 The robust curve of a drug stands for the truth; each sample adds to it scatter drawn from the readout's
-pooled deviations at that level (`exvivo.responses.noise`), normalises by controls that were drawn anew for
-each plate, and is fitted by the same robust method (a parametric bootstrap, Efron and Tibshirani 1993).
+pooled deviations at that level (`exvivo.responses.noise`), and what models differ about it (`exvivo.responses.models`),
+normalises by controls that were drawn anew for each plate, and is fitted by the same robust method (a parametric bootstrap, Efron and Tibshirani 1993).
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ def _draw(one: Series, noise: Noise, shifts: _Shifts, samples: int, seed: int) -
     # That the scatter is itself an estimate widens the samples as in Student's t.
     degrees = float(np.mean(noise.degrees_at(true)))
     scatter *= np.sqrt(degrees / random.chisquare(degrees, samples))
+    scatter += noise.model_shift(true, samples, seed, *one.names)
     negative, positive = shifts.of(one.plates)
     viability = (1.0 - true[:, None] + scatter - positive) / (1.0 + negative - positive)
     return 1.0 - viability

@@ -52,6 +52,8 @@ class Noise:
     basis: str
     controls: Mapping[tuple[str, str], Controls] = field(default_factory=dict)
     control_shape: Array = field(default_factory=lambda: np.zeros(0))
+    model_sd: Array | None = None
+    model_degrees: Array | None = None
 
     def sd_at(self, level: ArrayLike) -> Array:
         """Standard deviation of a well whose inhibition (fraction) is `level`."""
@@ -60,6 +62,18 @@ class Noise:
     def degrees_at(self, level: ArrayLike) -> Array:
         """Degrees of freedom that stand behind `sd_at`."""
         return np.interp(level, _LEVELS, self.degrees)
+
+    def model_shift(self, level: Array, draws: int, seed: int, *names: str) -> Array:
+        """Errors (n, draws) of the model about a drug whose wells have these levels, in inhibition.
+
+        The same direction for all its wells; 0 where nothing is known of other models.
+        """
+        if self.model_sd is None or self.model_degrees is None:
+            return np.zeros((len(level), draws))
+        random = random_of(seed, "model", *names)
+        degrees = float(np.mean(np.interp(level, _LEVELS, self.model_degrees)))
+        one = random.standard_normal(draws) * np.sqrt(degrees / random.chisquare(degrees, draws))
+        return np.interp(level, _LEVELS, self.model_sd)[:, None] * one
 
     def median_shift(self, plate: str, side: str, draws: int, seed: int) -> Array:
         """Errors (draws,) of the median of a plate's controls, in viability; 0 for a plate without any.
@@ -113,7 +127,7 @@ def estimate_noise(
         source = "distances from the curves"
     if degrees.sum() < 1.0 or not np.any(deviation != 0):
         return None
-    sd, freedom = _smooth(level, deviation**2 * degrees, degrees)
+    sd, freedom = smooth(level, deviation**2 * degrees, degrees)
     scaled = deviation / np.interp(level, _LEVELS, sd)
     shape = scaled / np.sqrt(np.average(scaled**2, weights=degrees))
     controls, control_shape = _controls(wells, contrast)
@@ -150,7 +164,7 @@ def _residuals(own: pd.DataFrame) -> tuple[Array, Array, Array]:
     return own["fitted"].to_numpy()[enough], away * np.sqrt(size / spare), spare / size
 
 
-def _smooth(level: Array, squares: Array, degrees: Array) -> tuple[Array, Array]:
+def smooth(level: Array, squares: Array, degrees: Array) -> tuple[Array, Array]:
     """Standard deviation and degrees of freedom at each of `_LEVELS`."""
     everything = squares.sum() / degrees.sum()
     held = np.clip(level, _LEVELS[0], _LEVELS[-1])

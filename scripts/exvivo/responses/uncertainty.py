@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from exvivo.responses.curve import PARAMETERS, evaluate
 from exvivo.responses.dss import Threshold
 from exvivo.responses.fit import CURVE_ROLES, KEY, fit_curves
 from exvivo.responses.flat import flat_p_values
+from exvivo.responses.models import model_error
 from exvivo.responses.noise import Noise, estimate_noise, random_of
 from exvivo.sheets.config import DEFAULT_CONTRAST
 from exvivo.tables import BANDS
@@ -42,6 +43,7 @@ def uncertainty(
     contrasts: Mapping[str, Mapping[str, Any]] | None = None,
     settings: Settings | None = None,
     threshold: Threshold = "variable",
+    models: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Intervals and tests of every drug of a screen, and bands of its curves.
 
@@ -50,6 +52,8 @@ def uncertainty(
         contrasts: which wells are the controls, by readout; default: the roles of the layout.
         settings: samples, level and seed; the seed and a drug's own names decide its samples.
         threshold: activity threshold of the score.
+        models: viability of the screen's wells by other models of its network: plate, well, fold, viability. They
+            widen the intervals of readouts whose model was trained on the screen's controls.
 
     Returns:
         One row per treatment with screen, readout, treatment, addon, the columns `COLUMNS`, `p_value`,
@@ -67,7 +71,7 @@ def uncertainty(
     for name in names:
         own = curves[curves["readout"] == name].reset_index(drop=True)
         wells = _used(responses, name)
-        noise = _noise(responses, curves, name, contrasts or {})
+        noise = _noise(responses, curves, name, contrasts or {}, models)
         found, drawn = _readout(own, wells, noise, settings, threshold, _lacking(responses, name))
         rows.append(found)
         bands.append(drawn)
@@ -90,7 +94,11 @@ def _used(responses: pd.DataFrame, readout: str) -> pd.DataFrame:
 
 
 def _noise(
-    responses: pd.DataFrame, curves: pd.DataFrame, readout: str, contrasts: Mapping[str, Any]
+    responses: pd.DataFrame,
+    curves: pd.DataFrame,
+    readout: str,
+    contrasts: Mapping[str, Any],
+    models: pd.DataFrame | None,
 ) -> Noise | None:
     """The scatter of `readout`, or of the readout whose replicates are honest; None where that is missing."""
     basis = kind_of(readout).honest_replicates or readout
@@ -107,7 +115,11 @@ def _noise(
     fitted = np.where(is_curve, evaluate(parameters, x[:, None])[:, 0], np.nan)
     free = joined["n_parameters"].fillna(0).to_numpy(dtype=float)
     contrast = contrasts.get(basis) or DEFAULT_CONTRAST
-    return estimate_noise(wells, fitted, free, contrast, basis)
+    noise = estimate_noise(wells, fitted, free, contrast, basis)
+    if noise is None or models is None or not kind_of(readout).trained_on_controls:
+        return noise
+    sd, degrees = model_error(wells, fitted, models) or (None, None)
+    return replace(noise, model_sd=sd, model_degrees=degrees)
 
 
 def _readout(

@@ -33,12 +33,13 @@ class CrossFit:
     """Held-out predictions.
 
     Attributes: `viability` (n,) float64 of each image by a model that did not see its well, `fold` (n,)
-    int64 0-based, `scheme` in words.
+    int64 0-based, `scheme` in words; `others` (folds, m) float64 of further images by each fold's model.
     """
 
     viability: np.ndarray
     fold: np.ndarray
     scheme: str
+    others: np.ndarray
 
 
 def crossfit(
@@ -50,6 +51,7 @@ def crossfit(
     recipe: Recipe,
     start: Path | None,
     folds: int = 3,
+    others: np.ndarray | None = None,
     checkpoints: Path | None = None,
     run: Run | None = None,
 ) -> CrossFit:
@@ -63,6 +65,8 @@ def crossfit(
         recipe: of phase II.
         start: what phase II starts from.
         folds: number of folds where there is one plate, or where a plate holds all wells of a class.
+        others: (m, 2, S, S) images that the models of all folds predict, too: how much models that saw
+            different controls differ about a well is part of what is not known of it.
         checkpoints: folder for checkpoints and finished folds; the caller removes it when the result is
             written. None keeps none.
         run: device, seed and the like.
@@ -76,14 +80,16 @@ def crossfit(
     device = resolve_device(run.device, allow_cpu=run.allow_cpu, gpu_requested=run.gpu_requested)
     prepare(device, run.threads)
     viability = np.full(len(labels), np.nan)
-    for index in range(int(fold.max()) + 1):
+    others = images[:0] if others is None else others
+    seen_by = np.full((int(fold.max()) + 1, len(others)), np.nan)
+    for index in range(len(seen_by)):
         held_out = np.flatnonzero(fold == index)
         seen = np.flatnonzero(fold != index)
-        logger.info("cross-fit %d of %d (%s)", index + 1, int(fold.max()) + 1, scheme)
+        logger.info("cross-fit %d of %d (%s)", index + 1, len(seen_by), scheme)
         part = (images[seen], *(_take(values, seen) for values in (labels, plates, wells)))
-        viability[held_out] = _fold(
-            part, images[held_out], recipe, start, _folder(checkpoints, index), run, device
-        )
+        asked = np.concatenate([images[held_out], others])
+        found = _fold(part, asked, recipe, start, _folder(checkpoints, index), run, device)
+        viability[held_out], seen_by[index] = np.split(found, [len(held_out)])
     if not np.isfinite(viability).all():
         raise TrainingError(
             "a control has no held-out prediction",
@@ -92,7 +98,7 @@ def crossfit(
             where="crossfit",
             hint="report this: it is a fault of exvivo",
         )
-    return CrossFit(viability, fold, scheme)
+    return CrossFit(viability, fold, scheme, seen_by)
 
 
 def assign_folds(
@@ -137,28 +143,28 @@ def assign_folds(
 
 def _fold(
     part: tuple,
-    held_out: np.ndarray,
+    asked: np.ndarray,
     recipe: Recipe,
     start: Path | None,
     folder: Path | None,
     run: Run,
     device: torch.device,
 ) -> np.ndarray:
-    """Viability of the held-out images; a fold that an earlier, broken run finished is read."""
+    """Viability of the images `asked` for; a fold that an earlier, broken run finished is read."""
     # Validation wells are held out only where they decide something: they would cost the fold data.
     per_class = recipe.validation_per_class if recipe.epoch == "best_validation" else 0
     data = controls_data(2, *part, per_class=per_class)
     if folder is None:
         fitted = fit(data, recipe, start=start, checkpoints=None, run=run, device=device)
-        return predict(fitted.model, held_out, device=device).viability
+        return predict(fitted.model, asked, device=device).viability
     key = run_digest(run_inputs(data, recipe, start, run.seed, device))
-    key = digest_bytes(key.encode() + np.ascontiguousarray(held_out).tobytes())
+    key = digest_bytes(key.encode() + np.ascontiguousarray(asked).tobytes())
     finished = folder.with_suffix(".json")
     if finished.is_file() and (content := read_json(finished))["run"] == key:
         logger.info("this fold is finished already")
         return np.array(content["viability"], dtype=np.float64)
     fitted = fit(data, recipe, start=start, checkpoints=folder, run=run, device=device)
-    found = predict(fitted.model, held_out, device=device).viability
+    found = predict(fitted.model, asked, device=device).viability
     write_json(finished, {"run": key, "viability": found.tolist()})  # repr of a float64 is exact
     fitted.folder.remove()
     return found
