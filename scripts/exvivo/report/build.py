@@ -17,6 +17,7 @@ from exvivo.report.images import Thumbnails, thumbnails
 from exvivo.report.inputs import Inputs, read_inputs
 from exvivo.report.methods import methods
 from exvivo.report.montage import montage
+from exvivo.report.morphology import morphology
 from exvivo.report.placement import placement
 from exvivo.report.plates import plates
 from exvivo.report.quality import quality
@@ -140,6 +141,7 @@ def _sections(context: Context, first: Any) -> list[Section]:
             "ranking", "Drugs" if context.held else "Ranked drugs", drugs, _some(len(drugs.rows))
         ),
         *_solvent(context),
+        *_morphology(context),
         Section("background", "In context", background(context)),
         *([Section("repeats", "Repeats", again, _some(len(again.pairs)))] if again else []),
         *(by_people if taken.entries else []),
@@ -162,6 +164,14 @@ def _solvent(context: Context) -> list[Section]:
     return (
         [Section("solvent", "Against the solvent", found, _some(len(found.rows)))] if found else []
     )
+
+
+def _morphology(context: Context) -> list[Section]:
+    """Marker against morphology, where cells were called by both."""
+    found = morphology(context)
+    if found is None:
+        return []
+    return [Section("morphology", "Marker and morphology", found, _some(found.disagree))]
 
 
 def _placement(context: Context) -> list[Section]:
