@@ -14,8 +14,10 @@ from exvivo.figures.volcano import Effect, volcano
 from exvivo.figures.waterfall import drug_name
 from exvivo.figures.words import fixed, known
 from exvivo.report.context import Context, Drug, drugs_of, readout_name
+from exvivo.report.solvent import has_auc
+from exvivo.responses.scores import AUC_HIT, AUC_P
 
-HIT, P = 0.1, 0.05  # of an AUC, as in the published volcano plots (ours)
+HIT, P = AUC_HIT, AUC_P
 KILLS = 0.5  # AUC of a count from which a drug takes cells (ours): a quarter of them at each of two concentrations
 MARKER, CANCER, HEALTHY, ALL = "marker_fraction", "cancer_count", "healthy_count", "total_count"
 MORPHOLOGY = ("morphology_fraction", "morphology_fraction_resnet")
@@ -76,7 +78,8 @@ class Morphology:
 def morphology(context: Context) -> Morphology | None:
     """The section; None for a screen without a marker's and a network's fraction of cancer cells."""
     scores = context.inputs.scores
-    shown = set(scores["readout"]) if "auc" in scores else set()
+    names = scores["readout"].unique() if "auc" in scores else ()
+    shown = {name for name in names if has_auc(context, name, scores)}
     own = next((name for name in MORPHOLOGY if name in shown), "")
     if not own or MARKER not in shown:
         return None

@@ -58,7 +58,7 @@ def solvent(context: Context) -> Solvent | None:
     if context.held:
         reason = "the screen is on hold, so no score is shown"
         return Solvent([], [], [], AUC_HIT, AUC_P, reason)
-    names = [name for name in context.inputs.readouts if _passed(context, name, scores)]
+    names = [name for name in context.inputs.readouts if has_auc(context, name, scores)]
     tables = {name: _by_drug(scores, name) for name in names}
     first = next(iter(tables.values()), {})
     ordered = sorted(
@@ -70,7 +70,7 @@ def solvent(context: Context) -> Solvent | None:
     return Solvent(called, rows, [f for f in figures if f], AUC_HIT, AUC_P)
 
 
-def _passed(context: Context, name: str, scores: pd.DataFrame) -> bool:
+def has_auc(context: Context, name: str, scores: pd.DataFrame) -> bool:
     """Whether the readout has such scores, and no verdict of its own that holds it."""
     single = (context.inputs.verdict.get("readouts") or {}).get(name) or {}
     own = scores.loc[scores["readout"] == name, "auc"]
