@@ -13,6 +13,20 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares a costly fixture on one worker, and begin with what takes longest."""
+    for item in items:
+        shares = "finished" in getattr(item, "fixturenames", ())
+        together = item.path.parent if shares and item.path.parent.name == "workflow" else item.path
+        item.add_marker(pytest.mark.xdist_group(str(together.relative_to(REPOSITORY))))
+    items.sort(
+        key=lambda item: (
+            not item.get_closest_marker("accuracy"),
+            "workflow" not in item.path.parts,
+        )
+    )
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY

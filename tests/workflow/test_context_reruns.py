@@ -86,7 +86,7 @@ def make_facility(run: Workflow) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(repository, tmp_path_factory):
+def reported(repository, tmp_path_factory):
     run = Workflow(repository, tmp_path_factory.mktemp("context"))
     make_facility(run)
     run.snakemake()
@@ -94,26 +94,26 @@ def finished(repository, tmp_path_factory):
 
 
 @pytest.fixture
-def facility(finished):
-    kept = finished.remember()
-    yield finished
-    finished.put_back(kept)
+def facility(reported):
+    kept = reported.remember()
+    yield reported
+    reported.put_back(kept)
 
 
-def test_repeats_are_compared_and_nothing_else_is(finished):
-    assert not finished.result("screens/B1/repeats.tsv").exists()
+def test_repeats_are_compared_and_nothing_else_is(reported):
+    assert not reported.result("screens/B1/repeats.tsv").exists()
     tables = [
-        read_table(finished.result(f"screens/{s}/repeats.tsv"), REPEATS) for s in ("A1", "A2")
+        read_table(reported.result(f"screens/{s}/repeats.tsv"), REPEATS) for s in ("A1", "A2")
     ]
     pd.testing.assert_frame_equal(*tables)
     row = tables[0].iloc[0]
     assert (row["screen_a"], row["screen_b"], row["n"]) == ("A1", "A2", 6)
     assert row["pearson"] > 0.99 and row["verdict_a"] == row["verdict_b"] == "pass"
-    read_table(finished.result("screens/A1/mismatches.tsv"), MISMATCHES)
-    page = finished.result("screens/A1/report.html").read_text()
+    read_table(reported.result("screens/A1/mismatches.tsv"), MISMATCHES)
+    page = reported.result("screens/A1/report.html").read_text()
     assert (
         'id="repeats"' in page
-        and 'id="repeats"' not in finished.result("screens/B1/report.html").read_text()
+        and 'id="repeats"' not in reported.result("screens/B1/report.html").read_text()
     )
 
 
@@ -121,14 +121,14 @@ def test_the_second_night_has_nothing_to_do(facility):
     assert facility.planned() == {}
 
 
-def test_expected_drugs_are_told(finished):
-    expected = pd.read_csv(finished.result("screens/A1/expected.tsv"), sep="\t")
+def test_expected_drugs_are_told(reported):
+    expected = pd.read_csv(reported.result("screens/A1/expected.tsv"), sep="\t")
     assert dict(zip(expected["drug"], expected["found"], strict=True)) == {
         "Drug-1": "hit",
         "Drug-9": "not tested",
     }
-    assert len(pd.read_csv(finished.result("screens/B1/expected.tsv"), sep="\t")) == 0
-    record = json.loads(finished.result("screens/A1/context.json").read_text())
+    assert len(pd.read_csv(reported.result("screens/B1/expected.tsv"), sep="\t")) == 0
+    record = json.loads(reported.result("screens/A1/context.json").read_text())
     assert (
         record["facts"] == {"drivers": "braf v600e"} and record["overlap"]["metabolic"]["both"] == 1
     )
