@@ -88,7 +88,7 @@ _RECIPES: dict[str, tuple[dict[str, tuple[float, int]], dict[str, Any]]] = {
     ),
     "small": (
         {"phase1": (2e-3, 30), "phase2": (1e-3, 20), "phase3": (5e-4, 10)},
-        {**_OURS, "batch_size": 8},
+        {**_OURS, "batch_size": 8, "schedule": "constant"},
     ),
 }
 
