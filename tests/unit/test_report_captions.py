@@ -19,6 +19,8 @@ CAPTIONS = [
     "waterfall",
     "heatmaps",
     "history",
+    "markers",
+    "search",
 ]
 
 
