@@ -16,9 +16,6 @@ CAPTIONS = [
     "quality",
     "cohort",
     "facility",
-    "waterfall",
-    "heatmaps",
-    "history",
     "markers",
     "search",
 ]
