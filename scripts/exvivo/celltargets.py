@@ -13,6 +13,15 @@ from exvivo.sheets.names import CELL_READOUTS
 
 STAIN, BRIGHT_FIELD = "DAPI", "BF"
 NETWORKS = ("mcnn", "resnet")
+SCRIPTS = [
+    "segment_plate.py",
+    "crop_plate.py",
+    "label_cells.py",
+    "train_morphology.py",
+    "choose_marker.py",
+    "predict_cells.py",
+    "count_cells.py",
+]
 _BY_NETWORK = {
     "morphology_fraction": "mcnn",
     "cancer_count": "mcnn",

@@ -114,7 +114,9 @@ RECORDED_SCRIPTS = [
 
 def recorded_code(wildcards):
     """Parameter function: digest of the code behind each of those scripts; of what read archived plates, theirs."""
-    now = {script: provenance.code_digest(script) for script in RECORDED_SCRIPTS}
+    cells = celltargets.cell_readouts(sheets, wildcards.screen)
+    scripts = RECORDED_SCRIPTS + (celltargets.SCRIPTS if cells else [])
+    now = {script: provenance.code_digest(script) for script in scripts}
     return now | code_then(targets.imaged_ids(sheets, wildcards.screen))
 
 

@@ -79,6 +79,11 @@ class Context:
         return mine
 
     @cached_property
+    def by_auc(self) -> bool:
+        """Whether the headline readout has no second control: its drugs are ranked by AUC against the solvent."""
+        return "auc" in self.scores and bool(self.scores["auc"].notna().any())
+
+    @cached_property
     def keys(self) -> dict[Drug, str]:
         """An id in the page for each drug, by name and not by rank."""
         responses = self.inputs.responses

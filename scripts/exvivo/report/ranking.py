@@ -56,6 +56,7 @@ class Ranking:
     beyond: str  # what the intervals do not hold
     hit: float
     unscored: int
+    by_auc: bool = False  # the readout has no second control
 
 
 def ranking(context: Context) -> Ranking:
@@ -87,7 +88,8 @@ def ranking(context: Context) -> Ranking:
         beyond=beyond_interval(context) if any(row.interval for row in rows) else "",
         has_group=any(row.group or row.target for row in rows),
         hit=context.inputs.hit,
-        unscored=sum(1 for r in records if not known(r["dss_asym"])),
+        unscored=sum(1 for r in records if not known(r["dss_asym"]) and not known(r.get("auc"))),
+        by_auc=context.by_auc,
     )
 
 
@@ -120,7 +122,8 @@ def _row(
     score, effect = number(record["dss_asym"]), largest_effect(record)
     ic50_value, ic50_text = ic50(record)
     per_replicate = [record.get(f"dss_asym_rep{r}") for r in replicates]
-    rank = number(record.get("rank")) if score is not None else None
+    scored = score is not None or known(record.get("auc"))
+    rank = number(record.get("rank")) if scored else None
     return Row(
         **common,
         rank=MISSING if rank is None else f"{'=' if shared[rank] > 1 else ''}{rank:g}",
@@ -224,6 +227,10 @@ def flags(record: dict[str, Any], hit: float, *, held: bool = False) -> list[str
         found.append(STATUS[status] + (f": {reason}" if reason else ""))
     elif reason:
         found.append(reason)
+    if not held and known(record.get("auc")):
+        p = record.get("auc_p_value")
+        test = f" (p {rate(p)})" if known(p) else ""
+        found.insert(0, f"AUC {fixed(float(record['auc']), 2)}{test}")
     if held or not known(record.get("dss_asym")):
         return found
     if known(record.get("gof")) and record["gof"] < _POOR_FIT and float(record["dss_asym"]) > hit:

@@ -30,7 +30,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One drug in all readouts; `remark` says who disagrees."""
+    """One drug in all readouts; `remark` says where readouts disagree."""
 
     key: str
     name: str
@@ -89,8 +89,8 @@ def _by_drug(scores: pd.DataFrame, name: str) -> dict[tuple[str, str], dict[str,
 
 def _row(context: Context, drug: tuple[str, str], tables: dict) -> Row:
     cells = [_cell(table.get(drug, {})) for table in tables.values()]
-    hits = [readout_name(n) for n, cell in zip(tables, cells, strict=True) if cell.hit]
-    remark = "" if len(hits) in (0, len(cells)) else f"hit of {', '.join(hits)} alone"
+    hits = [cell for cell in cells if cell.hit]
+    remark = "" if len(hits) in (0, len(cells)) else f"a hit in {len(hits)} of {len(cells)}"
     return Row(context.keys.get(drug, ""), drug_name(*drug), cells, remark)
 
 

@@ -12,6 +12,7 @@ from exvivo.figures.words import count, fixed
 from exvivo.report.context import Context, limit_text, names, readout_name, reason_text, text
 from exvivo.report.decisions import notice
 from exvivo.report.explanations import metric_name
+from exvivo.responses.scores import AUC_HIT
 
 _BEST = 5
 
@@ -44,18 +45,21 @@ def verdict(context: Context) -> Verdict:
     reasons = _reasons(context) if context.held else []
     bars = [] if context.held else bars_of(context.scores)
     hits = [bar for bar in bars if bar.hit]
+    found, scored = len(hits), len(bars)
+    if context.by_auc and not context.held:
+        found, scored = int(context.scores["hit"].sum()), int(context.scores["auc"].notna().sum())
     return Verdict(
         held=context.held,
         word=_word(context),
-        sentence=_sentence(context, len(hits), len(bars)),
+        sentence=_sentence(context, found, scored),
         reasons=reasons,
         concerns=[
             *concerns(inputs.quality, headline=inputs.headline, held=context.held),
             *(str(note) for note in inputs.admission.get("notes") or []),
         ],
-        facts=_facts(context, len(hits)),
+        facts=_facts(context, found),
         best=hits[:_BEST],
-        hits=len(hits),
+        hits=found,
         hit=inputs.hit,
         missing=[reason_text(line) for line in _provisional(context)],
         accepted=[
@@ -154,5 +158,6 @@ def _facts(context: Context, hits: int) -> list[tuple[str, str]]:
     if inputs.network:
         facts.append(("Network", inputs.network))
     if not context.held:
-        facts.insert(1, (f"Hits (DSS_asym > {inputs.hit:g})", f"{hits}"))
+        limit = f"AUC > {AUC_HIT:g}" if context.by_auc else f"DSS_asym > {inputs.hit:g}"
+        facts.insert(1, (f"Hits ({limit})", f"{hits}"))
     return facts
