@@ -12,7 +12,7 @@ from exvivo.crops import CropReader
 from exvivo.morphology.data import centre
 from exvivo.morphology.models import CellModel
 
-FAR = 1.0  # standard deviations of the training crops' pixels that a channel's mean may lie away
+FAR = 0.25  # of the training crops' mean that a channel's may lie away
 SCATTER = 2.0  # times more or less that it may scatter
 _LOOKED_AT = 20_000  # crops
 
@@ -40,5 +40,5 @@ def unlike(model: CellModel, reader: CropReader) -> list[str]:
     return [
         f"{name}: grey values {own:.0f} ± {scatter:.0f}, trained on {trained:.0f} ± {usual:.0f}"
         for name, trained, usual, own, scatter in known
-        if abs(own - trained) > FAR * usual or not 1 / SCATTER <= scatter / usual <= SCATTER
+        if abs(own - trained) > FAR * trained or not 1 / SCATTER <= scatter / usual <= SCATTER
     ]
