@@ -15,6 +15,9 @@ from exvivo.segmentation import flag_cells, read_cells
 from exvivo.simulate.cells import CellDesign, Marker, simulate_cells
 from runs import Workflow
 
+# In CI the unit tests (test_cells.py) take a plate through the library in one process.
+pytestmark = [pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(3600)]
+
 READOUTS = (
     "morphology_fraction,marker_fraction,random_fraction,total_count,cancer_count,healthy_count"
 )
@@ -56,7 +59,7 @@ def scores(run, screen):
     return table.pivot(index="treatment", columns="readout", values=["auc", "hit"])
 
 
-# -- one plate, in CI ------------------------------------------------------------------------------
+# -- one plate ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,6 @@ def finished(repository, tmp_path_factory):
     return run
 
 
-@pytest.mark.slow
 def test_a_plate_comes_through_to_its_verdict(finished):
     found = scores(finished, "CELL01")["auc"]
     truth = pd.read_csv(finished.work / "truth" / "drugs.tsv", sep="\t").drop_duplicates("drug")
@@ -81,7 +83,6 @@ def test_a_plate_comes_through_to_its_verdict(finished):
     assert set(verdict["readouts"]) == set(found.columns)
 
 
-@pytest.mark.slow
 def test_what_counts_cells_anew_segments_and_trains_nothing(finished):
     path = finished.work / "config" / "config.yaml"
     text = path.read_text()
@@ -110,8 +111,6 @@ def cohort(repository, tmp_path_factory):
 SCREENS = [f"CELL{number:02d}" for number in range(1, 7)]
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(3600)
 def test_networks_see_the_true_class_better_than_their_labels(cohort):
     found = pd.DataFrame({screen: accuracies(cohort, screen) for screen in SCREENS}).T
     print(found.round(3))
@@ -119,8 +118,6 @@ def test_networks_see_the_true_class_better_than_their_labels(cohort):
     assert (found["network"] > found["marker"]).all() and found["marker"].mean() <= 0.9
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(3600)
 def test_drugs_are_told_apart_by_what_they_do(cohort):
     truth = pd.read_csv(cohort.work / "truth" / "drugs.tsv", sep="\t")
     known = truth.groupby(["screen", "drug"]).agg(kind=("kind", "first"), effect=("effect", "sum"))
@@ -141,8 +138,6 @@ def test_drugs_are_told_apart_by_what_they_do(cohort):
     assert 0.25 < area["random_fraction"] < 0.75
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(3600)
 def test_the_report_shows_readouts_side_by_side(cohort):
     page = cohort.result("screens/CELL01/report.html").read_text()
     assert "Against the solvent" in page and "morphology, healthy cells" in page
