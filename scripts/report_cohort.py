@@ -31,6 +31,8 @@ def main(*, given, params, controls, report):
         report,
         hit=params.hit,
         settings=params.report,
+        diagnoses=params.diagnoses,
+        classes=params.classes,
     )
 
 

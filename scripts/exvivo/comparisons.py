@@ -57,6 +57,11 @@ def cohort_file(sheets: Sheets, config: dict[str, Any], screen: str) -> list[str
     return [named] if named else []
 
 
+def named(rows: dict[str, dict[str, str]], column: str) -> dict[str, str]:
+    """A column of samples.tsv or drugs.tsv by name, where it is filled in."""
+    return {name: row[column] for name, row in rows.items() if row.get(column)}
+
+
 def drugs_file(config: dict[str, Any]) -> list[str]:
     """The sheet of drugs, if there is one."""
     return [config["drugs"]] if config["drugs"] else []

@@ -10,7 +10,7 @@ from cells_made import SIZE, STORED, make_cells
 from exvivo.crops import CropReader, CropSettings, CropsWriter, open_crops
 from exvivo.errors import ConfigError, StoreError, TrainingError
 from exvivo.files import write_json
-from exvivo.morphology.augment import draw_turns, grids, turn
+from exvivo.morphology.augment import draw_turns, grids, turn, turned_probability
 from exvivo.morphology.data import CellSet, Scale, balance, centre, split_cells, split_groups
 from exvivo.morphology.models import call_crops, load_cell_model, save_cell_model
 from exvivo.morphology.recipe import OURS, PUBLISHED, CellRecipe, cell_recipe
@@ -232,6 +232,18 @@ def test_training_goes_on_from_another_network():
     first, split = trained(data, recipe)
     more = train_cells(data, split, recipe, model=first.module, scale=first.scale)
     assert more.record["start"] != "random" and more.record["scale"] == first.record["scale"]
+
+
+def test_a_call_over_all_turns_does_not_depend_on_how_a_cell_lies():
+    from exvivo.networks.cells import build_cell_network
+
+    network = build_cell_network("mcnn", seed=1).eval()
+    crops = torch.rand(3, 2, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    own = turned_probability(network, crops, SIZE)
+    lain = turned_probability(network, torch.rot90(crops, 1, (2, 3)).flip(2), SIZE)
+    assert torch.allclose(own, lain, atol=1e-5) and own.shape == (3,)
+    plain = [network(c).softmax(1)[:, 1] for c in (crops, torch.rot90(crops, 1, (2, 3)))]
+    assert not torch.allclose(*plain, atol=1e-4)
 
 
 # -- models --------------------------------------------------------------------------------------------

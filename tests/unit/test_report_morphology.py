@@ -6,12 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from exvivo.cohort.charts import CHART
+from exvivo.cohort.load import CohortScreen
+from exvivo.cohort.page import build_cohort_page
 from exvivo.cohort.responses import (
     class_similarity,
+    cohort_responses,
     compare_similarities,
     response_map,
     top_significance,
 )
+from exvivo.context.tables import MISMATCHES, REPEATS
 from exvivo.figures.clustered import Side, clustered, colour, level
 from exvivo.figures.volcano import Effect, volcano
 from exvivo.report.build import build_report
@@ -160,6 +165,30 @@ def test_samples_group_by_diagnosis_and_drugs_by_class(cohort):
     text = [e.text for e in root.iter() if e.tag.endswith("text")]
     assert set(found.samples) <= set(text) and set(found.drugs) <= set(text)
     assert text.index(found.samples[found.sample_tree.order[0]]) < text.index(found.samples[found.sample_tree.order[-1]])  # fmt: skip
+
+
+def test_the_facilitys_page_shows_map_tests_and_significance(cohort, tmp_path):
+    scores, diagnoses, classes = cohort
+    screens = [
+        CohortScreen(
+            f"CELL {sample}", sample, verdict="pass", headline="morphology_fraction",
+            relative=own.assign(addon=""),
+        )
+        for sample, own in scores.groupby("sample", sort=False)
+    ]  # fmt: skip
+    screens.append(CohortScreen("HELD", "S099", relative=screens[0].relative))
+    found = cohort_responses(screens, diagnoses, classes)
+    assert "share the diagnosis" in found.grouping[0] and "share the class" in found.grouping[1]
+    assert len(found.significance) == 2 and all(len(v) == 3 for _, v in found.significance)
+    assert "S099" not in found.figure.standalone()
+    assert cohort_responses(screens[:1], diagnoses, classes) is None
+    tables = [SCHEMA.empty_table().to_pandas() for SCHEMA in (CHART, REPEATS, MISMATCHES)]
+    how = {"diagnoses": diagnoses, "classes": classes}
+    build_cohort_page(screens, *tables, tmp_path / "page.html", **how)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Drugs and samples, by their cells" in page and "Mean significance" in page
+    build_cohort_page(screens[:1], *tables, tmp_path / "one.html", **how)
+    assert "by their cells" not in (tmp_path / "one.html").read_text(encoding="utf-8")
 
 
 def test_strongest_responses_and_similarity_within_classes(cohort):

@@ -84,6 +84,8 @@ rule report_cohort:
         screens=cohort_screens(sheets),
         plates=list(sheets.plates),
         samples=comparisons.samples(sheets),
+        diagnoses=comparisons.named(sheets.samples, "diagnosis"),
+        classes=comparisons.named(sheets.drugs, "class"),
         releases=dict(sheets.frozen),
         baseline=lookup(within=config, dpath="context/baseline_plates"),
         hit=lookup(within=config, dpath="scoring/hit"),

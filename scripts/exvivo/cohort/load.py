@@ -17,13 +17,14 @@ from exvivo.tables import QUALITY, read_table
 
 HOLD = "hold"
 COLUMNS = ["treatment", "addon", "dss_asym", "hit", "status"]
+RELATIVE = ["readout", "treatment", "addon", "auc", "auc_p_value"]
 
 
 @dataclass(frozen=True)
 class CohortScreen:
     """One screen: its verdict, the scores of its headline readout (`COLUMNS`) and its quality table.
 
-    `release` is the folder of its signed copy, empty while it is open. `problem` says why its tables could
+    `relative` has the scores of its readouts without a second control (`RELATIVE`). `release` is the folder of its signed copy, empty while it is open. `problem` says why its tables could
     not be read (those of an old release may have other columns); then the verdict is `hold`.
     """
 
@@ -35,6 +36,7 @@ class CohortScreen:
     headline: str = ""
     scores: pd.DataFrame = field(default_factory=no_scores)
     quality: pd.DataFrame = field(default_factory=lambda: QUALITY.empty_table().to_pandas())
+    relative: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=RELATIVE))
     problem: str = ""
 
     @property
@@ -73,7 +75,14 @@ def load_screen(
         headline=headline,
         scores=scores.loc[scores["readout"] == headline, COLUMNS].reset_index(drop=True),
         quality=quality,
+        relative=_relative(scores),
     )
+
+
+def _relative(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores relative to the solvent, where there are any."""
+    found = scores.reindex(columns=RELATIVE)
+    return found[found["auc"].notna()].reset_index(drop=True)
 
 
 def load_screens(

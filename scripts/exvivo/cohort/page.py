@@ -13,6 +13,7 @@ import exvivo
 from exvivo.cohort.charts import METRICS, RULES, WARNING
 from exvivo.cohort.load import CohortScreen
 from exvivo.cohort.overview import drug_map
+from exvivo.cohort.responses import CohortResponses, cohort_responses
 from exvivo.figures.control_chart import Reading, control_chart
 from exvivo.figures.svg import Figure
 from exvivo.figures.waterfall import drug_name
@@ -85,6 +86,7 @@ class CohortPage:
     more_mismatches: int
     texts: Mapping[str, Any]
     rules: Mapping[str, str]
+    responses: CohortResponses | None = None
     contact: str = ""
     version: str = exvivo.__version__
     research_use: str = RESEARCH_USE
@@ -99,6 +101,8 @@ def build_cohort_page(
     *,
     hit: float = 10.0,
     settings: Mapping[str, Any] | None = None,
+    diagnoses: Mapping[str, str] | None = None,
+    classes: Mapping[str, str] | None = None,
 ) -> None:
     """Write the page: equal bytes for equal inputs.
 
@@ -110,6 +114,8 @@ def build_cohort_page(
         out: the HTML file.
         hit: the score above which a drug is a hit.
         settings: section `report` of the configuration.
+        diagnoses: by sample.
+        classes: by drug.
 
     """
     settings = settings or {}
@@ -131,6 +137,7 @@ def build_cohort_page(
             data,
         ),
         rules=RULES,
+        responses=cohort_responses(screens, diagnoses or {}, classes or {}),
         contact=str(settings.get("contact") or ""),
     )
     write_text(out, environment(OWN).get_template("cohort.html.j2").render(page=page))

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from exvivo.cohort.load import CohortScreen
 from exvivo.embedding.grouping import (
     GroupingTest,
     Tree,
@@ -23,9 +24,28 @@ from exvivo.embedding.grouping import (
 )
 from exvivo.figures.clustered import Side, clustered
 from exvivo.figures.svg import Figure
+from exvivo.figures.waterfall import drug_name
+from exvivo.figures.words import count, fixed
+from exvivo.report.context import readout_name
 
 Array = NDArray[np.floating]
 LIMIT = 1.0  # AUC at the ends of the colours
+STRONGEST = (1, 5, 10)  # responses of a sample whose significance is averaged
+_FIRST = ("morphology_fraction", "marker_fraction")  # the readout of the map, if it is there
+
+
+@dataclass(frozen=True)
+class CohortResponses:
+    """Section of the facility's page: the map of one readout, what groups it, and all readouts' significance.
+
+    `significance` a row a readout: name, and mean -log10 p of the strongest 1, 5 and 10.
+    """
+
+    readout: str
+    figure: Figure
+    grouping: list[str]
+    significance: list[tuple[str, list[str]]]
+    classes: str
 
 
 @dataclass(frozen=True)
@@ -133,3 +153,52 @@ def compare_similarities(first: pd.DataFrame, second: pd.DataFrame) -> tuple[flo
     if min(len(a), len(b)) < 2:
         return float(np.mean(a)) if len(a) else np.nan, float(np.mean(b)) if len(b) else np.nan, np.nan  # fmt: skip
     return float(a.mean()), float(b.mean()), float(ttest_ind(a, b).pvalue)
+
+
+def cohort_responses(
+    screens: Sequence[CohortScreen], diagnoses: Mapping[str, str], classes: Mapping[str, str]
+) -> CohortResponses | None:
+    """The section, of all screens that are not on hold; None unless two samples have scores relative to the solvent."""
+    parts = [
+        s.relative.assign(
+            sample=s.sample or s.screen,
+            group=s.relative["treatment"].map(lambda drug: classes.get(drug, "")),
+            treatment=[drug_name(t, a) for t, a in zip(s.relative["treatment"], s.relative["addon"], strict=True)],
+        )
+        for s in screens
+        if not s.held and len(s.relative)
+    ]  # fmt: skip
+    scores = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if scores.empty or scores["sample"].nunique() < 2:
+        return None
+    named = dict(zip(scores["treatment"], scores["group"], strict=True))
+    names = list(scores["readout"].unique())
+    chosen = next((name for name in _FIRST if name in names), names[0])
+    found = response_map(scores, chosen, diagnoses, named)
+    tests = [
+        _in_words("samples", "diagnosis", found.by_diagnosis),
+        _in_words("drugs", "class", found.by_class),
+    ]
+    table = top_significance(scores, STRONGEST)
+    significance = [
+        (readout_name(name), [fixed(value, 1) for value in table.loc[table["readout"] == name, "mean"]])
+        for name in table["readout"].unique()
+    ]  # fmt: skip
+    own = class_similarity(scores, chosen, named)
+    inside, outside = own.loc[own["same"], "r"], own.loc[~own["same"], "r"]
+    alike = (
+        f"Drugs of one class: mean r {fixed(inside.mean(), 2)} across samples, of different classes {fixed(outside.mean(), 2)}."
+        if len(inside) and len(outside)
+        else ""
+    )
+    return CohortResponses(readout_name(chosen), found.figure(), tests, significance, alike)
+
+
+def _in_words(what: str, label: str, test: GroupingTest) -> str:
+    """A test of a grouping as one sentence."""
+    if not np.isfinite(test.p):
+        return f"Neighbouring {what}: their {label} is not known, or the same for all."
+    return (
+        f"{test.equal} of {count(test.neighbours, 'neighbour')} among the {what} share the {label}, {fixed(test.expected, 1)} by chance "
+        f"(hypergeometric p {test.p:.2g}, permuted {test.p_permuted:.2g})."
+    )

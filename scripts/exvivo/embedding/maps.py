@@ -59,8 +59,8 @@ def kind_colours(kinds: Sequence[str]) -> tuple[NDArray[np.uint8], dict[str, str
 
 
 def value_colours(values: Array, low: float, high: float) -> NDArray[np.uint8]:
-    """Colour (n, 3) of each cell by a number from `low` (light) to `high` (dark)."""
-    levels = np.asarray([_rgb(ramp(SEQUENTIAL, i / 255)) for i in range(256)], np.uint8)
+    """Colour (n, 3) of each cell by a number from `low` (light, yet seen on white) to `high` (dark)."""
+    levels = np.asarray([_rgb(ramp(SEQUENTIAL, 0.2 + 0.8 * i / 255)) for i in range(256)], np.uint8)
     share = (np.asarray(values, float) - low) / max(high - low, 1e-12)
     return levels[np.rint(np.clip(np.nan_to_num(share), 0, 1) * 255).astype(int)]
 
