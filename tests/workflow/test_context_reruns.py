@@ -169,7 +169,7 @@ def test_a_reference_is_made_once_and_a_new_screen_does_not_change_it(
     content = reference.read_bytes()
     assert main(build) == 1 and "there is a reference of this name" in capsys.readouterr().err
     facility.write("config/config.yaml", (facility.work / "config/config.yaml").read_text() + "context: {cohort: config/references/2026-11.tsv}\n")  # fmt: skip
-    assert facility.planned() == dict.fromkeys(BACKGROUND, len(SCREENS))
+    assert facility.planned() == dict.fromkeys({*BACKGROUND, "record_run"}, len(SCREENS))
     facility.snakemake("--until", "report_screen")
     context = read_table(facility.result("screens/A1/context.tsv"), CONTEXT)
     assert set(context["cohort_n"]) == {5}  # neither itself nor its repeat
