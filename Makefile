@@ -30,10 +30,10 @@ demo: $(DONE) $(DEMO)/config/config.yaml  ## simulate a screen and take it from 
 	@$(BIN)/exvivo compare --directory $(DEMO)
 
 test: $(DONE)  ## run all tests that need no cluster
-	$(BIN)/python -m pytest -m 'not cluster and not soak' -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -m 'not cluster and not soak' -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: $(DONE)  ## run the tests that take seconds
-	$(BIN)/python -m pytest -m 'not cluster and not soak and not slow and not accuracy' -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -m 'not cluster and not soak and not slow and not accuracy' -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-accuracy: $(DONE)  ## run the pipeline on images with a known answer
 	$(BIN)/python -m pytest -m accuracy -s

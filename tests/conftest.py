@@ -14,11 +14,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares a costly fixture on one worker, and begin with what takes longest."""
-    for item in items:
-        shares = "finished" in getattr(item, "fixturenames", ())
-        together = item.path.parent if shares and item.path.parent.name == "workflow" else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together.relative_to(REPOSITORY))))
+    """Begin with what takes longest, so that no worker ends long after the other."""
     items.sort(
         key=lambda item: (
             not item.get_closest_marker("accuracy"),
