@@ -2,7 +2,7 @@
 
 They tell whether a file changed, not who changed it. CRC-32 and Adler-32 together are 64 bits: a changed
 file passes for an unchanged one with odds of about 1 in 10**19. SHA-256 does the same at a tenth of the
-speed and would take longer than all the rest of projection (benchmarks/projection.md). `hashes.tsv` names
+speed and would take longer than all the rest of projection (python benchmarks/projection.py). `hashes.tsv` names
 the algorithm in each row, so files with either can be compared.
 
 Standard library only at import (the scan uses it at DAG time); imagecodecs, where it is installed, computes

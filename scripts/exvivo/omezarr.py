@@ -4,7 +4,7 @@ Layout: `plate / row / column / field / level`, axes c, y, x, projections as cha
 imaged appear. Facility storage counts files, so an image has few levels (each a quarter of the side of the
 one before), each level is one file (a shard of 512² chunks, from which a viewer reads what it shows), and
 chunk keys are joined by dots, not folders. Chunks are bit-shuffled LZ4: on real plates about half the size
-at the speed of a disk (benchmarks/projection.md). Specification: ngff.openmicroscopy.org/0.5.
+at the speed of a disk (python benchmarks/projection.py). Specification: ngff.openmicroscopy.org/0.5.
 """
 
 from __future__ import annotations
