@@ -100,7 +100,9 @@ def score_responses(
     """
     threshold = scoring["threshold"]
     curves = fit_curves(responses, scoring["method"])
-    settings = Settings(**scoring["bootstrap"])
+    drawn = dict(scoring["bootstrap"])
+    models = models if drawn.pop("models", True) else None
+    settings = Settings(**drawn)
     intervals, bands = uncertainty(
         responses, contrasts=contrasts, settings=settings, threshold=threshold, models=models
     )
