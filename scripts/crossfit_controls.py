@@ -2,7 +2,8 @@
 
 Outputs
     `crossfit` (Parquet, columns of a readout)  plate, well, value (viability, fraction), flag (`fold 1`, …)
-    `folds` (Parquet)                           plate, well, fold (from 1), value: every well by every fold's model
+    `folds` (Parquet)                           plate, well, fold (from 1), value: every well by every fold's model; without
+                                                rows unless it is asked for
 Both without rows where phase II cannot be trained or a class has too few wells to hold one out.
 """
 
@@ -25,7 +26,21 @@ from exvivo.viability import controls_of, mean_of_fields, read_images, training_
 log = logging.getLogger("crossfit_controls")
 
 
-def main(*, network, wells, flags, plates, contrast, incomplete, settings, folds, start, out, run):
+def main(
+    *,
+    network,
+    wells,
+    flags,
+    plates,
+    contrast,
+    incomplete,
+    settings,
+    folds,
+    every_well,
+    start,
+    out,
+    run,
+):
     """Write the held-out predictions of a screen's controls, and what the same models say of all its wells."""
     left_out = excluded_wells(read_flags(flags))
     ready = training_layout(wells, plates, contrast, Path.cwd(), left_out, incomplete)
@@ -37,7 +52,7 @@ def main(*, network, wells, flags, plates, contrast, incomplete, settings, folds
         own, classes = controls_of(ready.layout, contrast, images)
         recipe = recipe_from_settings(network, "phase2", settings)
         how = {"recipe": recipe, "start": Path(start), "folds": folds, "run": run}
-        how |= {"others": images.images, "checkpoints": checkpoints}
+        how |= {"others": images.images if every_well else None, "checkpoints": checkpoints}
         try:
             held = crossfit(own.images, classes, own.plates, own.wells, **how)
         except TrainingError as error:
@@ -46,9 +61,11 @@ def main(*, network, wells, flags, plates, contrast, incomplete, settings, folds
             frame = mean_of_fields(
                 own.keys, held.viability, flag=[f"fold {n + 1}" for n in held.fold]
             )
-            every = pd.concat(
-                mean_of_fields(images.keys, one, fold=n + 1) for n, one in enumerate(held.others)
-            )
+            if every_well:
+                every = pd.concat(
+                    mean_of_fields(images.keys, one, fold=n + 1)
+                    for n, one in enumerate(held.others)
+                )
     if reason:
         log.warning("no held-out predictions: %s", reason)
     write_table(frame, out.crossfit, READOUT)
@@ -67,6 +84,7 @@ if __name__ == "__main__":
         incomplete=snakemake.params.incomplete,
         settings=snakemake.params.settings,
         folds=snakemake.params.folds,
+        every_well=snakemake.params.every_well,
         start=snakemake.input.start,
         out=snakemake.output,
         run=Run(

@@ -6,23 +6,24 @@ Outputs
     `plot` (SVG)      for each marker its intensities, the two Gaussians and the threshold
 """
 
+from pathlib import Path
+
 from exvivo.cells.gather import segmented_plates
 from exvivo.cells.label import label_cells
 from exvivo.cells.plot import plot_markers
 from exvivo.files import write_json, write_text
 from exvivo.inspection.flags import excluded_wells, read_flags
 from exvivo.log import start_script
+from exvivo.readiness import imaged_layout
 from exvivo.sheets.layouts import contrast_wells
-from exvivo.tables import LAYOUT, read_table
 
 
-def main(*, layout, flags, plates, markers, stain, contrast, seed, labels, plot):
-    """Write labels and plot of one screen."""
-    wells = read_table(layout, LAYOUT)
+def main(*, ready, flags, plates, markers, stain, contrast, seed, labels, plot):
+    """Write labels and plot of one screen; a layout that cannot be read holds the screen elsewhere, here it labels nothing."""
+    wells = ready.layout
     own = wells[contrast_wells(wells, contrast) == "negative"] if len(wells) else wells
     solvent = set(zip(own["plate"], own["well"], strict=True))
-    excluded = excluded_wells(read_flags([flags]))
-    how = {"stain": stain, "excluded": excluded, "seed": seed}
+    how = {"stain": stain, "excluded": excluded_wells(read_flags(flags)), "seed": seed}
     found, seen = label_cells(plates, solvent, markers, **how)
     write_text(plot, plot_markers(found, seen))
     write_json(labels, found.to_json())
@@ -31,7 +32,12 @@ def main(*, layout, flags, plates, markers, stain, contrast, seed, labels, plot)
 if __name__ == "__main__":
     start_script(__file__, snakemake.log[0])
     main(
-        layout=snakemake.input.layout,
+        ready=imaged_layout(
+            snakemake.input.segmented,
+            snakemake.params.plates,
+            Path.cwd(),
+            snakemake.params.incomplete,
+        ),
         flags=snakemake.input.flags,
         plates=segmented_plates(snakemake.input.segmented, snakemake.input.cells),
         markers=snakemake.params.markers,

@@ -31,7 +31,7 @@ def main(
     known, seed = Labels.read(labels), settings["seed"]
     recipe = cell_recipe(network, changes=settings["recipe"])
     how = {"per_class": settings["per_class"], "sample": sample, "seed": seed}
-    how["excluded"] = excluded_wells(read_flags([flags]))
+    how["excluded"] = excluded_wells(read_flags(flags))
     try:
         if marker not in known.usable:
             raise TrainingError(known.refused.get(marker, "the sample has no such marker"))

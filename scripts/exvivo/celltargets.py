@@ -10,6 +10,7 @@ from typing import Any
 from exvivo.sheets import Sheets
 from exvivo.sheets.markers import CellMarker, parse_markers
 from exvivo.sheets.names import CELL_READOUTS
+from exvivo.targets import contrasts
 
 STAIN, BRIGHT_FIELD = "DAPI", "BF"
 NETWORKS = ("mcnn", "resnet")
@@ -39,6 +40,11 @@ def network_of(readout: str) -> str:
 def cell_readouts(sheets: Sheets, screen: str) -> list[str]:
     """Readouts of a screen that count cells."""
     return [name for name in sheets.screens[screen].readouts if name in CELL_READOUTS]
+
+
+def cell_contrast(sheets: Sheets, config: dict[str, Any], screen: str) -> dict[str, Any]:
+    """Whose negative side the limits of whole cells come from: that of the first readout that counts cells."""
+    return contrasts(sheets, config, screen)[cell_readouts(sheets, screen)[0]]
 
 
 def networks(sheets: Sheets, screen: str) -> list[str]:
@@ -122,3 +128,15 @@ def training_settings(config: dict[str, Any], network: str) -> dict[str, Any]:
         "recipe": recipe,
         "seed": config["training"]["seed"],
     }
+
+
+def search_parts(config: dict[str, Any]) -> list[str]:
+    """Tables of an architecture search, one a job."""
+    search = config["search"]
+    jobs = -(-search["nets"] // search["nets_a_job"])
+    return [f"results/search/nets_{job:04d}.parquet" for job in range(jobs)]
+
+
+def search_files(config: dict[str, Any]) -> list[str]:
+    """What an architecture search makes, where the configuration asks for one."""
+    return ["results/search/nets.tsv"] if config["search"]["nets"] else []

@@ -109,6 +109,29 @@ def add_layout(
         result.hold(REFUSED, str(error))
 
 
+def imaged_layout(
+    done: Sequence[Path | str],
+    plates: Sequence[Mapping[str, str]],
+    root: Path,
+    incomplete: str = "wait",
+) -> Readiness:
+    """The imaged plates' verdicts and layouts, for rules that learn from wells and do not wait for check_screen.
+
+    Args:
+        done: what was made of each imaged plate: its done file names plate, verdict, reason and damaged wells.
+        plates: of the screen, as a rule passes them; those without images are left out.
+        root: that layouts are relative to.
+        incomplete: the screen's policy (`check_plates`): plates that are missing are left out.
+
+    """
+    result = check_plates((), done, incomplete)
+    here = [plate for plate in result.plates if plate not in result.missing]
+    imaged = [plate for plate in plates_from(plates) if plate.plate in here]
+    # Pseudonyms are the business of check_screen: what a sample is called changes no number.
+    add_layout(result, imaged, root, pseudonym_pattern=".*")
+    return result
+
+
 def check_wells(result: Readiness, readouts: Mapping[str, pd.DataFrame]) -> None:
     """Compare what the layout says was treated with what was measured; both directions are noted.
 

@@ -6,18 +6,12 @@ job of a cluster imports this module before its own work.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from exvivo.archive.register import frozen
-from exvivo.errors import PrivacyError
-from exvivo.files import digest_bytes, digest_file, read_json, write_json
-from exvivo.privacy import current, record
-from exvivo.provenance import code_digest
-from exvivo.rawplates import RawPath, carried_path, recorded_path, scan_reader
+from exvivo.rawplates import RawPath, recorded_path
 from exvivo.sheets import Plate, Sheets, contrast_of
 from exvivo.sheets.decisions import decided_contrasts
 from exvivo.sheets.names import CELL_READOUTS
@@ -27,7 +21,6 @@ READER = "reader"
 ANY_ID = "[A-Za-z0-9._-]+"  # what the schemas of the sheets let an id be made of
 VIABILITY = {f"viability_phase{phase}": phase for phase in (1, 2, 3)}
 _TRAINING_READOUT = "viability_phase1"
-NOT_READABLE = "layout not readable"
 EXPORTS = {"itrex": "itrex.zip", "breeze": "breeze.zip", "profiles": "profiles.parquet"}
 
 
@@ -103,18 +96,6 @@ def export_files(sheets: Sheets, config: dict[str, Any]) -> list[str]:
         for screen in open_screens(sheets)
         for name in config["exports"]
     ]
-
-
-def search_parts(config: dict[str, Any]) -> list[str]:
-    """Tables of an architecture search, one a job."""
-    search = config["search"]
-    jobs = -(-search["nets"] // search["nets_a_job"])
-    return [f"results/search/nets_{job:04d}.parquet" for job in range(jobs)]
-
-
-def search_files(config: dict[str, Any]) -> list[str]:
-    """What an architecture search makes, where the configuration asks for one."""
-    return ["results/search/nets.tsv"] if config["search"]["nets"] else []
 
 
 def feature_files(sheets: Sheets, screen: str) -> list[str]:
@@ -322,82 +303,3 @@ def tuned_features(sheets: Sheets, screen: str) -> list[str]:
 def gpus(config: dict[str, Any]) -> int:
     """GPUs a training or inference job asks the scheduler for."""
     return 0 if config["training"]["device"] == "cpu" else 1
-
-
-def training_wells_digest(
-    sheets: Sheets, config: dict[str, Any], screen: str, duplicates: bool
-) -> str:
-    """Digest of the wells that training reads: the contrast, and for phase III the duplicates.
-
-    Every process that plans asks for it, for each screen three times. It is kept beside the screen's results
-    and worked out anew when a layout, the sheets, the contrast or the code that reads layouts changes.
-    """
-    kind = "phase3" if duplicates else "phase2"
-    plates = [sheets.plates[plate] for plate in imaged_ids(sheets, screen)]
-    contrasts = {f"phase{n}": viability_contrast(sheets, config, screen, n) for n in (2, 3)}
-    layouts = [[name, digest_file(name)] for name in layout_files(sheets, screen)]
-    facts = [
-        layouts,
-        [vars(p) | {"path": recorded_path(p)} for p in plates],
-        contrasts,
-        config["pseudonym_pattern"],
-    ]
-    key = digest_bytes(json.dumps([*facts, code_digest("check_screen.py")]).encode())
-    path = Path("results/screens") / screen / "training_wells.json"
-    known = read_json(path) if path.is_file() else {}
-    if known.get("key") != key:
-        known = {"key": key} | _training_wells(plates, contrasts, config["pseudonym_pattern"])
-        write_json(path, known)
-    return known[kind]
-
-
-def _training_wells(
-    plates: list[Plate], contrasts: dict[str, dict[str, Any]], pattern: str
-) -> dict[str, str]:
-    from exvivo.errors import ExvivoError
-    from exvivo.sheets.layouts import screen_layout, selection_digest
-
-    try:
-        layout = screen_layout(plates, Path.cwd(), pseudonym_pattern=pattern)
-        return {kind: selection_digest(layout, kind, side) for kind, side in contrasts.items()}
-    except (ExvivoError, OSError):
-        return dict.fromkeys(contrasts, NOT_READABLE)  # check_screen says why and holds the screen
-
-
-def scan(sheets: Sheets, config: dict[str, Any], results: Path, *, full: bool = False) -> list[str]:
-    """Bring the fingerprints of all plates of open screens up to date; return the plates that changed.
-
-    Archived plates keep the fingerprint they left with (`exvivo.archive`).
-    """
-    from exvivo.plates import get_instrument
-    from exvivo.plates.scan import refuse_plate, scan_plates
-
-    record(current())
-    away = set(frozen(sheets.plates, results))
-    names, watched, changed = {}, [], []
-    for plate in sheets.plates.values():
-        if sheets.screens[plate.screen].status == "released" or plate.plate in away:
-            continue
-        try:
-            names[plate.plate] = carried_path(plate).rpartition("/")[2]
-            watched.append(plate)
-        except PrivacyError as error:
-            changed += [plate.plate] if refuse_plate(error, results / plate.plate) else []
-    changed += [
-        plate.plate
-        for plate in watched
-        if plate.instrument == READER
-        and scan_reader(raw_path(config, plate), names[plate.plate], results / plate.plate)
-    ]
-    pattern, settle = config["imaging"]["pattern"], config["admission"]["settle_minutes"]
-    jobs = [
-        (
-            plate.plate,
-            raw_path(config, plate),
-            get_instrument(plate.instrument, pattern=pattern),
-            results / plate.plate,
-        )
-        for plate in watched
-        if plate.instrument != READER
-    ]
-    return changed + scan_plates(jobs, full=full, settle_minutes=settle)

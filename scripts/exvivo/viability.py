@@ -16,7 +16,7 @@ import pandas as pd
 
 from exvivo.errors import TrainingError
 from exvivo.inspection.flags import WHOLE_PLATE
-from exvivo.readiness import Readiness, add_layout, check_contrasts, check_plates, plates_from
+from exvivo.readiness import Readiness, check_contrasts, imaged_layout
 from exvivo.sheets.layouts import contrast_wells
 from exvivo.training.inference import Prediction, average_fields
 from exvivo.wells import read_wells
@@ -90,16 +90,12 @@ def training_layout(
     `excluded` wells, by (plate, well) with the checks that exclude them, count as damaged ones do.
     `incomplete` is the screen's policy (`exvivo.readiness.check_plates`): plates that are missing train nothing.
     """
-    result = check_plates((), done, incomplete)
-    here = [plate for plate in result.plates if plate not in result.missing]
-    imaged = [plate for plate in plates_from(plates) if plate.plate in here]
-    # Pseudonyms are the business of check_screen: what a sample is called trains nothing.
-    add_layout(result, imaged, root, pseudonym_pattern=".*")
+    result = imaged_layout(done, plates, root, incomplete)
     for plate, well in _keys(result.layout):
         if _is_in((plate, well), excluded or ()):
             result.plates[plate]["damaged"][well] = "excluded"
     if not result.reasons:
-        names = [plate.plate for plate in imaged]
+        names = [plate for plate in result.plates if plate not in result.missing]
         check_contrasts(result, {"viability": contrast}, {"viability": names}, min_controls=1)
     return result
 

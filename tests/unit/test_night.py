@@ -330,7 +330,7 @@ def test_a_night_told_to_stop_before_snakemake_runs_says_so(facility, monkeypatc
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(5)
 
-    monkeypatch.setattr("exvivo.targets.scan", scan)
+    monkeypatch.setattr("exvivo.watch.scan", scan)
     result = run_night(settings(), Order("profiles/default"))
     assert result.state == "stopped" and "SIGTERM" in result.trouble
     assert result.needs_a_person()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from exvivo import targets
+from exvivo import targets, trainingwells, watch
 from exvivo.sheets import Plate, Screen, Sheets, load_config
 
 
@@ -126,8 +126,8 @@ def test_alternatives_of_nothing_match_nothing():
 def test_a_layout_that_is_not_there_is_left_for_check_screen(sheets, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert targets.layout_files(sheets, "S1") == []
-    digest = targets.training_wells_digest(sheets, load_config({}), "S1", duplicates=True)
-    assert digest == targets.NOT_READABLE
+    digest = trainingwells.training_wells_digest(sheets, load_config({}), "S1", "phase3")
+    assert digest == trainingwells.NOT_READABLE
 
 
 def _reader_only(sheets):
@@ -141,19 +141,19 @@ def test_scan_of_a_reader_file_sees_content_not_time(sheets, tmp_path):
     file, own = tmp_path / "raw" / "r1.txt", _reader_only(sheets)
     file.write_text("1 2 3")
     out = tmp_path / "plates"
-    assert targets.scan(own, config, out) == ["R1", "Q1"]
+    assert watch.scan(own, config, out) == ["R1", "Q1"]
     file.touch()
-    assert targets.scan(own, config, out) == []
+    assert watch.scan(own, config, out) == []
     file.write_text("1 2 4")
-    assert targets.scan(own, config, out) == ["R1"]
+    assert watch.scan(own, config, out) == ["R1"]
     file.unlink()
-    assert targets.scan(own, config, out) == ["R1"]
+    assert watch.scan(own, config, out) == ["R1"]
     assert (out / "R1" / "fingerprint.tsv").read_text() == "path\tbytes\tsha256\n"
 
 
 def test_scan_leaves_released_screens_alone(sheets, tmp_path):
     config = load_config({"data_root": str(tmp_path), "admission": {"settle_minutes": 0}})
-    targets.scan(sheets, config, tmp_path / "plates")
+    watch.scan(sheets, config, tmp_path / "plates")
     assert not (tmp_path / "plates" / "Z1").exists()
     assert Path(
         tmp_path / "plates" / "P1" / "fingerprint.tsv"

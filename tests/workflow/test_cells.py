@@ -15,8 +15,7 @@ from exvivo.segmentation import flag_cells, read_cells
 from exvivo.simulate.cells import CellDesign, Marker, simulate_cells
 from runs import Workflow
 
-# In CI the unit tests (test_cells.py) take a plate through the library in one process.
-pytestmark = [pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.slow
 
 READOUTS = (
     "morphology_fraction,marker_fraction,random_fraction,total_count,cancer_count,healthy_count"
@@ -96,6 +95,18 @@ def test_what_counts_cells_anew_segments_and_trains_nothing(finished):
     assert planned == {"count_cells": 3, "score_screen": 1, "assess_screen": 1}
 
 
+def test_a_renamed_drug_finds_and_trains_nothing_again(finished):
+    layout = finished.work / "config/layouts/CELL01.tsv"
+    text = layout.read_text()
+    try:
+        layout.write_text(text.replace("Drug 01", "Drug X"))
+        planned = finished.planned("results/screens/CELL01/quality.tsv")
+    finally:
+        layout.write_text(text)
+    again = {"check_screen", "judge_wells", "test_layout", "score_screen", "assess_screen"}
+    assert "score_screen" in planned and set(planned) <= again
+
+
 # -- the acceptance: six samples, two plates each --------------------------------------------------
 
 
@@ -111,6 +122,8 @@ def cohort(repository, tmp_path_factory):
 SCREENS = [f"CELL{number:02d}" for number in range(1, 7)]
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_networks_see_the_true_class_better_than_their_labels(cohort):
     found = pd.DataFrame({screen: accuracies(cohort, screen) for screen in SCREENS}).T
     print(found.round(3))
@@ -118,6 +131,8 @@ def test_networks_see_the_true_class_better_than_their_labels(cohort):
     assert (found["network"] > found["marker"]).all() and found["marker"].mean() <= 0.9
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_drugs_are_told_apart_by_what_they_do(cohort):
     truth = pd.read_csv(cohort.work / "truth" / "drugs.tsv", sep="\t")
     known = truth.groupby(["screen", "drug"]).agg(kind=("kind", "first"), effect=("effect", "sum"))
@@ -138,6 +153,8 @@ def test_drugs_are_told_apart_by_what_they_do(cohort):
     assert 0.25 < area["random_fraction"] < 0.75
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_the_report_shows_readouts_side_by_side(cohort):
     page = cohort.result("screens/CELL01/report.html").read_text()
     assert "Against the solvent" in page and "morphology, healthy cells" in page

@@ -7,7 +7,10 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from tiny_screen import make_tiny_screen
+
+from exvivo.simulate.cells import CellDesign, simulate_cells
 
 pytestmark = pytest.mark.slow
 PROFILES = ("--profile", "profiles/slurm", "--workflow-profile", "profiles/default")
@@ -15,8 +18,11 @@ PROFILES = ("--profile", "profiles/slurm", "--workflow-profile", "profiles/defau
 
 @pytest.fixture(scope="module")
 def plan(repository, tmp_path_factory) -> str:
+    return dry_run(repository, make_tiny_screen(tmp_path_factory.mktemp("tiny")))
+
+
+def dry_run(repository, folder) -> str:
     """What a dry run says before anything was made; no scheduler is asked."""
-    folder = make_tiny_screen(tmp_path_factory.mktemp("tiny"))
     command = [sys.executable, "-m", "snakemake", *PROFILES, "-n", "--directory", str(folder)]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -46,3 +52,21 @@ def test_memory_and_time_are_known_beforehand(plan):
     for line in resources:
         for name in ("mem_mb", "runtime"):
             assert re.search(rf"\b{name}=\d+", line) or "tmpdir" not in line, line
+
+
+def test_a_screen_of_single_cells_can_be_grouped(repository, tmp_path):
+    """Its labels are ready before anything of the group `screen`: that group would wait for itself."""
+    design = CellDesign(samples=1, plates=2, drugs=2, solvent=4, fields=1, cells=20)
+    simulate_cells(tmp_path, design, 1)
+    found = blocks(dry_run(repository, tmp_path))
+    assert sum({"count_cells", "check_screen", "score_screen"} <= rules for rules in found) == 1
+    assert found.count({"segment_plate", "crop_plate"}) == 2
+    assert {"label_cells"} in found and {"predict_cells"} in found
+
+
+def test_every_rule_that_asks_for_a_gpu_has_the_partition_with_one(repository):
+    profile = yaml.safe_load((repository / "profiles/slurm/config.yaml").read_text())
+    text = "".join(path.read_text() for path in (repository / "workflow/rules").glob("*.smk"))
+    rules = re.split(r"^rule (?=\w+:)", text, flags=re.M)[1:]
+    asking = {rule.partition(":")[0] for rule in rules if re.search(r"^ +gpu=", rule, re.M)}
+    assert asking == set(profile["set-resources"])

@@ -1,5 +1,5 @@
 # Single cells: found, cut out, called by markers and by networks that learnt from them, counted in every well.
-# REQUIRED INPUTS: results/plates/{plate}/{fingerprint.tsv,admission.json}; layout.parquet and well_flags.parquet of the screen
+# REQUIRED INPUTS: results/plates/{plate}/{fingerprint.tsv,admission.json,well_flags.parquet} and the layouts of the screen
 # OUTPUTS: labels.zarr, cells.parquet, crops.zarr, crop_index.parquet of each plate; cells/ and readouts/ of the screen
 
 
@@ -64,8 +64,8 @@ rule crop_plate:
 
 rule label_cells:
     input:
-        layout="results/screens/{screen}/layout.parquet",
-        flags="results/screens/{screen}/well_flags.parquet",
+        layouts=ancient(layout_files),
+        flags=of_imaged_plates("results/plates/{plate}/well_flags.parquet"),
         segmented=of_imaged_plates("results/plates/{plate}/labels.done.json"),
         cells=of_imaged_plates("results/plates/{plate}/cells.parquet"),
     output:
@@ -90,6 +90,9 @@ rule label_cells:
         markers=cell_markers,
         stain=celltargets.STAIN,
         contrast=cell_contrast,
+        plates=plates_for_layout,
+        incomplete=screen_setting("incomplete"),
+        training_wells=training_wells("cells"),
         seed=lookup(within=config, dpath="training/seed"),
         code=code_digest("label_cells.py"),
     script:
@@ -99,7 +102,7 @@ rule label_cells:
 rule train_morphology:
     input:
         labels="results/screens/{screen}/cells/labels.json",
-        flags="results/screens/{screen}/well_flags.parquet",
+        flags=of_imaged_plates("results/plates/{plate}/well_flags.parquet"),
         segmented=of_imaged_plates("results/plates/{plate}/labels.done.json"),
         cells=of_imaged_plates("results/plates/{plate}/cells.parquet"),
         crops=of_imaged_plates("results/plates/{plate}/crops.done.json"),

@@ -6,13 +6,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.current_basedir, "../../scripts").resolve()))
 
-from exvivo import celltargets, comparisons, jobsize, provenance, targets
+from exvivo import (
+    celltargets,
+    comparisons,
+    jobsize,
+    privacy,
+    provenance,
+    targets,
+    watch,
+)
 from exvivo.archive.register import code_then, without_archived
 from exvivo.runrecord.settings import settings as recorded_settings
 from exvivo.release.folder import frozen_screens
 from exvivo.signed import cohort_screens
 from exvivo.sheets import decisions, load_config, read_sheets
 from exvivo.sheets.names import CELL_READOUTS
+from exvivo.trainingwells import training_wells_digest
 
 config.update(load_config(config))
 # A layout that is missing holds its own screen (check_screen), not the night.
@@ -22,7 +31,7 @@ sheets = read_sheets(
 
 # The raw plates are watched by the main process alone: a job trusts the fingerprint it was started with.
 if workflow.is_main_process:
-    targets.scan(sheets, config, Path("results/plates"))
+    watch.scan(sheets, config, Path("results/plates"))
 
 
 if config["container"]:
@@ -47,7 +56,7 @@ def code_digest(script):
 
 def final_targets():
     cohort = ["results/cohort/screens.tsv", "results/cohort/report.html"]
-    search = targets.search_files(config)
+    search = celltargets.search_files(config)
     return (
         targets.reports(sheets) + targets.export_files(sheets, config) + cohort + search
     )
@@ -87,7 +96,7 @@ def of_plate(attribute):
 
 def privacy_signature(wildcards):
     """What counts as personal: a change judges plates again, and reruns nothing that it admits as before."""
-    return targets.current().signature
+    return privacy.current().signature
 
 
 def screen_setting(attribute):
@@ -211,6 +220,9 @@ def crossfit_files(wildcards):
 
 
 def fold_files(wildcards):
+    """Input function: what the models of the cross-fit say of every well, where intervals hold it."""
+    if not config["scoring"]["between_models"]:
+        return []
     return targets.crossfit_files(sheets, wildcards.screen, "folds.parquet")
 
 
@@ -259,9 +271,9 @@ def training_settings(phase):
     return lambda w: targets.training_settings(config, w.network, phase)
 
 
-def training_wells(duplicates):
+def training_wells(kind):
     """Parameter function: digest of the wells that training reads, so that only they retrain a model."""
-    return lambda w: targets.training_wells_digest(sheets, config, w.screen, duplicates)
+    return lambda w: training_wells_digest(sheets, config, w.screen, kind)
 
 
 def cell_channels(wildcards):
@@ -277,9 +289,7 @@ def cell_markers(wildcards):
 
 
 def cell_contrast(wildcards):
-    """The wells that limits of whole cells come from: the negative side of the first readout that counts cells."""
-    first = celltargets.cell_readouts(sheets, wildcards.screen)[0]
-    return contrasts(wildcards)[first]
+    return celltargets.cell_contrast(sheets, config, wildcards.screen)
 
 
 def cell_training(wildcards):

@@ -32,7 +32,7 @@ rule search_networks:
 
 rule rank_networks:
     input:
-        parts=targets.search_parts(config),
+        parts=celltargets.search_parts(config),
     output:
         nets=report(
             "results/search/nets.tsv",

@@ -58,7 +58,7 @@ rule train_phase1:
         contrast=viability_contrast(1),
         plates=plates_for_layout,
         incomplete=screen_setting("incomplete"),
-        training_wells=training_wells(duplicates=False),
+        training_wells=training_wells("phase2"),
         code=code_digest("train_phase.py"),
     script:
         "../../scripts/train_phase.py"
@@ -92,7 +92,7 @@ rule train_phase2:
         contrast=viability_contrast(2),
         plates=plates_for_layout,
         incomplete=screen_setting("incomplete"),
-        training_wells=training_wells(duplicates=False),
+        training_wells=training_wells("phase2"),
         code=code_digest("train_phase.py"),
     script:
         "../../scripts/train_phase.py"
@@ -127,7 +127,7 @@ rule train_phase3:
         contrast=viability_contrast(3),
         plates=plates_for_layout,
         incomplete=screen_setting("incomplete"),
-        training_wells=training_wells(duplicates=True),
+        training_wells=training_wells("phase3"),
         code=code_digest("train_phase.py"),
     script:
         "../../scripts/train_phase.py"
@@ -157,10 +157,11 @@ rule crossfit_controls:
     params:
         settings=training_settings(2),
         folds=lookup(within=config, dpath="training/folds"),
+        every_well=lookup(within=config, dpath="scoring/between_models"),
         contrast=viability_contrast(2),
         plates=plates_for_layout,
         incomplete=screen_setting("incomplete"),
-        training_wells=training_wells(duplicates=False),
+        training_wells=training_wells("phase2"),
         code=code_digest("crossfit_controls.py"),
     script:
         "../../scripts/crossfit_controls.py"

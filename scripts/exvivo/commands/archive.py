@@ -34,14 +34,14 @@ def add(commands: Any) -> None:
 
 
 def _ready(options: argparse.Namespace) -> int:
-    from exvivo import targets
+    from exvivo import watch
     from exvivo.archive import mark, ready
     from exvivo.archive.register import manifest_path
     from exvivo.errors import ExvivoError
 
     config, sheets = configuration()
     _known(options.plates, sheets)
-    targets.scan(sheets, config, ready.RESULTS)
+    watch.scan(sheets, config, ready.RESULTS)
     found = ready.candidates(sheets, options.plates)
     marked, failed = {}, 0
     for candidate in found if options.mark else ():

@@ -18,10 +18,10 @@ def add(commands: Any) -> None:
 
 
 def _scan(options: argparse.Namespace) -> None:
-    from exvivo import targets
+    from exvivo import watch
 
     config, sheets = configuration()
-    changed = targets.scan(sheets, config, Path("results/plates"), full=options.full)
+    changed = watch.scan(sheets, config, Path("results/plates"), full=options.full)
     print(f"{len(sheets.plates)} plates looked at, {len(changed)} new or changed")
     for plate in changed:
         print(f"  {plate}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exvivo import targets
+from exvivo import targets, watch
 from exvivo.archive import mark
 from exvivo.errors import ConfigError, ExvivoError
 from exvivo.night import entries, outcome, snake, summary, turnaround
@@ -93,7 +93,7 @@ def _work(
     screens = _wanted(sheets, order)
     result.changed = [
         plate
-        for plate in targets.scan(sheets, config, PLATES, full=True)
+        for plate in watch.scan(sheets, config, PLATES, full=True)
         if plate not in result.added
     ]
     back = mark.returned(sheets)

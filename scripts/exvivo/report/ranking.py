@@ -197,8 +197,7 @@ def beyond_interval(context: Context) -> str:
     """What the intervals of the headline do not hold, in sentences."""
     kind = kind_of(context.inputs.headline)
     told = "Intervals hold how much wells and controls scatter"
-    drawn = context.inputs.scoring.get("bootstrap") or {}
-    if kind.trained_on_controls and drawn.get("models"):
+    if kind.trained_on_controls and context.inputs.scoring.get("between_models"):
         told += ", and what the models of the cross-fit differ about"
     if kind.training:
         told += (

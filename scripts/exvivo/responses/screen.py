@@ -100,9 +100,7 @@ def score_responses(
     """
     threshold = scoring["threshold"]
     curves = fit_curves(responses, scoring["method"])
-    drawn = dict(scoring["bootstrap"])
-    models = models if drawn.pop("models", True) else None
-    settings = Settings(**drawn)
+    settings = Settings(**scoring["bootstrap"])
     intervals, bands = uncertainty(
         responses, contrasts=contrasts, settings=settings, threshold=threshold, models=models
     )

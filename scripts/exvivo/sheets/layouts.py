@@ -154,14 +154,15 @@ def selection_digest(
 ) -> str:
     """Return a digest of the wells that training reads, and of nothing else in a layout.
 
-    `kind` is `phase1` or `phase2` (the contrast's wells and their sides) or `phase3` (also which treatment
+    `kind` is `phase1`, `phase2` or `cells` (the contrast's wells and their sides) or `phase3` (also which treatment
     wells are replicates of each other). Names and doses do not enter: a renamed drug trains nothing again.
     `contrast` defaults to the roles of the layout.
     """
     from exvivo.sheets.config import DEFAULT_CONTRAST
 
-    if kind not in ("phase1", "phase2", "phase3"):
-        raise ScoringError("unknown kind of selection", expected="phase1 to phase3", found=kind)
+    kinds = ("phase1", "phase2", "phase3", "cells")
+    if kind not in kinds:
+        raise ScoringError("unknown kind of selection", expected=", ".join(kinds), found=kind)
     side = contrast_wells(layout, contrast or DEFAULT_CONTRAST)
     chosen = layout.assign(side=side)[side != ""]
     content: dict[str, Any] = {

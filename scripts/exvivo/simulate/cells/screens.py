@@ -35,7 +35,9 @@ CONFIG: dict[str, Any] = {
     "admission": {"settle_minutes": 0},
     "training": {"device": "cpu"},
 }
-READOUTS = "mean_of_stack"
+READOUTS = (
+    "morphology_fraction,marker_fraction,total_count,cancer_count,healthy_count,random_fraction"
+)
 _PLATES = ("plate", "screen", "path", "instrument", "layout", "layout_plate")
 _WELLS_AT_ONCE = 8
 
