@@ -81,13 +81,7 @@ def skipped_cells(path: Path | str) -> str:
         with safe_open(path, framework="pt") as handle:
             return unpack(handle.metadata()).get("skipped", "")
     except (OSError, ValueError, SafetensorError) as error:
-        raise StoreError(
-            "cannot read this model",
-            expected=f"a safetensors file of format {FORMAT}",
-            found=str(error).splitlines()[0],
-            where=str(path),
-            hint="remove it and run the workflow again",
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def load_cell_model(path: Path | str, device: torch.device | str = "cpu") -> CellModel:
@@ -103,13 +97,7 @@ def load_cell_model(path: Path | str, device: torch.device | str = "cpu") -> Cel
         module = build_cell_network(metadata["network"], channels=len(channels), size=size)
         module.load_state_dict(load_file(path))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise StoreError(
-            "cannot read this model",
-            expected=f"a safetensors file of format {FORMAT}",
-            found=str(error).splitlines()[0],
-            where=str(path),
-            hint="remove it and run the workflow again",
-        ) from error
+        raise _unreadable(path, error) from error
     return CellModel(module.to(device).eval(), metadata["network"], crops, scale)
 
 
@@ -157,6 +145,16 @@ def _batches(reader: CropReader, batch_size: int) -> Iterator[tuple[NDArray, NDA
     for places, crops in reader.in_order():
         for start in range(0, len(places), batch_size):
             yield places[start : start + batch_size], crops[start : start + batch_size]
+
+
+def _unreadable(path: Path | str, error: Exception) -> StoreError:
+    return StoreError(
+        "cannot read this model",
+        expected=f"a safetensors file of format {FORMAT}",
+        found=str(error).splitlines()[0],
+        where=str(path),
+        hint="remove it and run the workflow again",
+    )
 
 
 def _in_words(crops: CropSettings) -> str:

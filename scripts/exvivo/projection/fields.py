@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from exvivo.checksums import ALGORITHM, FileHash, checksum_file
 from exvivo.omezarr import Histogram, PlateWriter
+from exvivo.parallel import in_order
 from exvivo.plates.places import place
 from exvivo.projection.plan import FieldTask
 from exvivo.projection.planes import PlaneError, PlaneFormat
@@ -114,15 +114,5 @@ def run_wells(
 
 
 def _run(worker: FieldWorker, tasks: list[FieldTask], threads: int) -> Iterator[FieldResult]:
-    waiting: deque[Future[FieldResult]] = deque()
     with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="project") as pool:
-        try:
-            for task in tasks:
-                waiting.append(pool.submit(worker, task))
-                if len(waiting) >= 4 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        yield from in_order(pool, worker, tasks, 4 * threads)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from exvivo import __version__
 from exvivo.files import replacing, write_json
+from exvivo.parallel import in_order
 from exvivo.plates.base import well_key
 from exvivo.projection.planes import PlaneError
 from exvivo.segmentation.fields import ADMITTED, REFUSED, CellPlate, Field, plan_cells, read_field
@@ -142,18 +143,8 @@ def _run(job: _Job, fields: tuple[Field, ...], processes: int) -> Iterator[pd.Da
         return
     # "spawn": a forked child of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    waiting: deque[Future[pd.DataFrame | str]] = deque()
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        try:
-            for one in fields:
-                waiting.append(pool.submit(_one, job, one))
-                if len(waiting) >= 3 * processes:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        yield from in_order(pool, partial(_one, job), fields, 3 * processes)
 
 
 def _one(job: _Job, one: Field) -> pd.DataFrame | str:
