@@ -46,12 +46,18 @@ def test_intervals_of_scores_hold_the_truth() -> None:
 
 @pytest.mark.slow
 def test_coverage_over_many_screens_by_kind_of_drug() -> None:
-    found = pd.concat([covered(seed, 24, 200) for seed in range(100, 124)])
-    print(found.groupby("kind")["covered"].agg(["mean", "size"]))
-    assert 0.90 <= found["covered"].mean() <= 0.98
-    kinds = found.groupby("kind")["covered"].mean()
-    assert 0.90 <= kinds["partial"] <= 0.98 and 0.90 <= kinds["strong"] <= 0.98
-    assert kinds["inactive"] >= 0.95  # a score cannot be below 0
+    """Many screens of few drugs: those of one plate share its controls' error, and miss or hold together.
+
+    The truth of a drug without effect is 0, the lowest score there is: its interval always holds it.
+    """
+    found = pd.concat([covered(seed, 12, 200) for seed in range(100, 148)])
+    share = found.groupby("kind")["covered"].mean()
+    active = found.loc[found["kind"] != "inactive", "covered"]
+    print(share, f"with an effect: {active.mean():.3f} of {len(active)}")
+    error = 2 * np.sqrt(0.98 * 0.02 / len(active))  # two standard errors: of 384 drugs 0.014
+    assert 0.90 <= active.mean() <= 0.98 + error
+    assert share["partial"] >= 0.90 and share["strong"] >= 0.90
+    assert share["inactive"] >= 0.95
 
 
 def inactive_p_values(

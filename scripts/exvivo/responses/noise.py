@@ -165,14 +165,19 @@ def _residuals(own: pd.DataFrame) -> tuple[Array, Array, Array]:
 
 
 def smooth(level: Array, squares: Array, degrees: Array) -> tuple[Array, Array]:
-    """Standard deviation and degrees of freedom at each of `_LEVELS`."""
+    """Standard deviation and degrees of freedom at each of `_LEVELS`.
+
+    A weighted mean of variances has Satterthwaite's (1946) degrees of freedom: more than the sum of its weights,
+    because the far ones count little each but are many.
+    """
     everything = squares.sum() / degrees.sum()
     held = np.clip(level, _LEVELS[0], _LEVELS[-1])
     near = np.exp(-0.5 * ((_LEVELS[:, None] - held[None, :]) / BANDWIDTH) ** 2)
     total, freedom = (near * squares).sum(axis=1), (near * degrees).sum(axis=1)
     variance = (total + PRIOR * everything) / (freedom + PRIOR)
-    # Behind the prior stand the degrees of freedom of all levels, but no more than its own weight.
-    return np.sqrt(variance), freedom + min(PRIOR, float(degrees.sum()))
+    spread = (near**2 * degrees).sum(axis=1) + PRIOR**2 / degrees.sum()
+    # The prior is made of the same wells: never more degrees of freedom than there are in all.
+    return np.sqrt(variance), np.minimum((freedom + PRIOR) ** 2 / spread, float(degrees.sum()))
 
 
 def _controls(
