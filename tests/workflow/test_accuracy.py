@@ -15,7 +15,9 @@ from exvivo.simulate.compare import Agreement, compare_screens, render
 from runs import Workflow
 
 pytestmark = [pytest.mark.accuracy, pytest.mark.slow]
-SEEDS = (1, 2, 3)
+WHOLE = pytest.mark.soak  # to the report, with phase III and cross-fit: seed 1 is enough for CI
+SEEDS = (1, pytest.param(2, marks=WHOLE), pytest.param(3, marks=WHOLE))
+SCORES = "results/screens/DEMO01/scores.tsv"
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,17 @@ def demo(repository, tmp_path_factory):
         return workflow
 
     return finished
+
+
+@pytest.fixture(params=(1, 2, 3))
+def headline(request, demo, repository, tmp_path) -> Agreement:
+    """Phase II against the truth; but for seed 1 from a run that makes its scores and nothing else."""
+    if request.param == 1:
+        return _of_phase2(demo(1))
+    short = Workflow(repository, tmp_path)
+    simulate_demo(short.work, request.param)
+    only_phase2(short)
+    return _of_phase2(short)
 
 
 @pytest.fixture(scope="module", params=SEEDS)
@@ -57,11 +70,23 @@ def _permuted(run, other) -> float:
     (other.work / "truth").symlink_to(run.work / "truth")
     for layout in (other.work / "config" / "layouts").glob("*.tsv"):
         permute_controls(layout)
-    sheet = other.work / "config" / "screens.tsv"
+    only_phase2(other)
+    return _of_phase2(other).spearman
+
+
+def _of_phase2(run) -> Agreement:
+    readouts = compare_screens(run.work)
+    print("\n" + render(readouts))
+    assert readouts[0].readout == "viability_phase2"
+    return readouts[0]
+
+
+def only_phase2(run) -> None:
+    """Score the drug screen of `run` by phase II alone."""
+    sheet = run.work / "config" / "screens.tsv"
     text = sheet.read_text()
     sheet.write_text(text.replace(compare_order(text), "viability_phase2"))
-    other.snakemake("results/screens/DEMO01/scores.tsv")
-    return compare_screens(other.work)[0].spearman
+    run.snakemake(SCORES)
 
 
 def compare_order(text: str) -> str:
@@ -89,9 +114,7 @@ def permute_controls(layout) -> None:
         writer.writerows(rows)
 
 
-def test_ranks_and_hits_are_found(found):
-    headline = next(iter(found.values()))
-    assert headline.readout == "viability_phase2"
+def test_ranks_and_hits_are_found(headline):
     assert headline.drugs >= 20 and headline.hits >= 6
     assert headline.spearman >= 0.9
     assert headline.precision >= 0.8 and headline.recall >= 0.8
