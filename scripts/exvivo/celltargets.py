@@ -5,6 +5,7 @@ Networks are named by their readout: `morphology_fraction` is the mCNN's, `morph
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from exvivo.sheets import Sheets
@@ -29,6 +30,7 @@ _BY_NETWORK = {
     "healthy_count": "mcnn",
     "morphology_fraction_resnet": "resnet",
 }
+ALL = "all"  # scope of a network for the cells of all samples
 _FIRST = "mcnn"  # whose training chooses the marker of the readouts that need no network
 
 
@@ -128,6 +130,108 @@ def training_settings(config: dict[str, Any], network: str) -> dict[str, Any]:
         "recipe": recipe,
         "seed": config["training"]["seed"],
     }
+
+
+def pan_networks(sheets: Sheets, config: dict[str, Any]) -> list[str]:
+    """Networks that the configuration asks to be trained on many samples, where any screen's cells could teach them."""
+    return [name for name in config["cells"]["pan"]["networks"] if pan_screens(sheets, name)]
+
+
+def pan_screens(sheets: Sheets, network: str, scope: str = ALL) -> list[str]:
+    """Screens whose cells a network for many samples learns from: open ones that use it; of one diagnosis by its scope."""
+    return [
+        screen
+        for screen, row in sheets.screens.items()
+        if row.status == "open"
+        and network in networks(sheets, screen)
+        and (scope == ALL or scope == scope_of(_diagnosis(sheets, screen)))
+    ]
+
+
+def scopes(sheets: Sheets, config: dict[str, Any], network: str) -> list[str]:
+    """What networks for many samples are trained on: all of them, and if asked for each diagnosis."""
+    own = [scope_of(_diagnosis(sheets, screen)) for screen in pan_screens(sheets, network)]
+    by = config["cells"]["pan"]["by_diagnosis"]
+    return [ALL, *(sorted(set(own) - {"", ALL}) if by else [])]
+
+
+def scope_of(diagnosis: str) -> str:
+    """A diagnosis as part of a file name; empty if there is none."""
+    return re.sub("[^A-Za-z0-9]+", "-", diagnosis).strip("-").lower()
+
+
+def _diagnosis(sheets: Sheets, screen: str) -> str:
+    return (sheets.samples.get(sheets.screens[screen].sample) or {}).get("diagnosis", "")
+
+
+def pan_samples(sheets: Sheets, network: str, scope: str = ALL) -> list[str]:
+    """The sample of each of those screens; a screen without one stands for itself."""
+    return [sheets.screens[s].sample or s for s in pan_screens(sheets, network, scope)]
+
+
+def pan_sets(sheets: Sheets, network: str, scope: str = ALL, suffix: str = "") -> list[str]:
+    """Cells of each of those screens; with `suffix` `_solvent` those of its solvent wells."""
+    return [
+        f"results/screens/{screen}/cells/sets/{network}{suffix}.safetensors"
+        for screen in pan_screens(sheets, network, scope)
+    ]
+
+
+def pan_labels(sheets: Sheets, network: str) -> dict[str, dict[str, str]]:
+    """What is known of those samples that cells may lie together by: name → sample → label."""
+    screens = zip(pan_samples(sheets, network), pan_screens(sheets, network), strict=True)
+    rows = {name: sheets.samples.get(sheets.screens[s].sample) or {} for name, s in screens}
+    return {
+        column: {name: row.get(column, "") for name, row in rows.items()}
+        for column in ("diagnosis", "imaging")
+    }
+
+
+def pan_settings(config: dict[str, Any], network: str) -> dict[str, Any]:
+    """What of the configuration changes a network for many samples."""
+    pan = config["cells"]["pan"]
+    recipe = {k: v for k, v in (pan["recipes"].get(network) or {}).items() if v is not None}
+    return {"folds": pan["folds"], "recipe": recipe, "seed": config["training"]["seed"]}
+
+
+def pan_tables(sheets: Sheets, config: dict[str, Any], network: str) -> list[str]:
+    """How each of the networks for many samples fares with each sample."""
+    own = scopes(sheets, config, network)
+    return [f"results/cohort/cells/{network}_{scope}_samples.tsv" for scope in own]
+
+
+def pan_choices(sheets: Sheets, network: str) -> list[str]:
+    """Which marker labels the cells of each screen that a network for many samples learns from."""
+    own = pan_screens(sheets, network)
+    return [f"results/screens/{screen}/cells/{network}_marker.json" for screen in own]
+
+
+def pan_records(sheets: Sheets, config: dict[str, Any], network: str) -> list[str]:
+    """Records of the networks that those screens train by themselves."""
+    own = pan_screens(sheets, network)
+    return [file for screen in own for file in records(sheets, config, screen, network)]
+
+
+def pan_facts(sheets: Sheets, network: str) -> list[dict[str, str]]:
+    """Screen, sample and diagnosis of each of them, and the scope of its diagnosis."""
+    known = zip(pan_screens(sheets, network), pan_samples(sheets, network), strict=True)
+    facts = []
+    for screen, sample in known:
+        diagnosis = _diagnosis(sheets, screen)
+        row = {"screen": screen, "sample": sample, "diagnosis": diagnosis}
+        facts.append(row | {"scope": scope_of(diagnosis)})
+    return facts
+
+
+def pan_files(sheets: Sheets, config: dict[str, Any]) -> list[str]:
+    """Networks for many samples and their maps, where the configuration asks for them."""
+    found = []
+    for network in pan_networks(sheets, config):
+        own = scopes(sheets, config, network)
+        found += [f"results/cohort/cells/{network}_{scope}.safetensors" for scope in own]
+        found.append(f"results/cohort/cells/{network}_map.svg")
+        found.append(f"results/cohort/cells/{network}_networks.tsv")
+    return found
 
 
 def search_parts(config: dict[str, Any]) -> list[str]:

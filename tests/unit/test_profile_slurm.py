@@ -11,8 +11,8 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Long ones, ones that many others wait for, and those for no plate or screen: submitted alone.
 ALONE = {"fetch_weights", "train_phase1", "crossfit_controls", "search_networks"}
-# Of single cells: long ones on a GPU, and short ones before, between and after them that need none.
-ALONE |= {"label_cells", "train_morphology", "choose_marker", "predict_cells"}
+# Of single cells: long ones on a GPU, what comes before the first, and a map that takes hours of a processor.
+ALONE |= {"label_cells", "train_morphology", "predict_cells", "train_pan_morphology", "map_cells"}
 
 
 @pytest.fixture(scope="module")

@@ -27,10 +27,10 @@ FAST = {"epochs": 10, "learning_rate": 0.01, "batch_size": 50}
 MIN_EFFECT = 0.1  # of a true AUC that a score should find
 
 
-def run_screens(repository, folder, design, readouts, recipe, per_class):
+def run_screens(repository, folder, design, readouts, recipe, per_class, pan=None):
     run = Workflow(repository, folder)
     training = {"per_class": per_class, "recipes": {"mcnn": recipe}}
-    config = {"cells": {"min_cells": 20, "training": training}}
+    config = {"cells": {"min_cells": 20, "training": training, "pan": pan or {}}}
     simulate_cells(run.work, design, 1, workers=2, readouts=readouts, config=config)
     return run
 
@@ -107,6 +107,20 @@ def test_a_renamed_drug_finds_and_trains_nothing_again(finished):
     assert "score_screen" in planned and set(planned) <= again
 
 
+def test_a_network_for_many_samples_is_made_when_asked_for(finished):
+    folder = "results/cohort/cells"
+    finished.snakemake(f"{folder}/mcnn_map.svg", f"{folder}/mcnn_networks.tsv")
+    table = pd.read_csv(finished.result("cohort/cells/mcnn_all_samples.tsv"), sep="\t")
+    assert (
+        len(table) == 1 and table["accuracy_new_sample"].isna().all()
+    )  # of one sample none is held out
+    networks = pd.read_csv(finished.result("cohort/cells/mcnn_networks.tsv"), sep="\t")
+    assert networks["own"].between(0, 1).all() and networks["all_cells"].between(0, 1).all()
+    cells = pd.read_parquet(finished.result("cohort/cells/mcnn_map.parquet"))
+    assert set(cells["class"]) == {"cancer", "healthy"} and len(cells) >= 40
+    assert finished.planned("results/screens/CELL01/quality.tsv") == {}
+
+
 # -- the acceptance: six samples, two plates each --------------------------------------------------
 
 
@@ -114,7 +128,8 @@ def test_a_renamed_drug_finds_and_trains_nothing_again(finished):
 def cohort(repository, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cohort")
     recipe = {"epochs": 12, "learning_rate": 0.01, "batch_size": 100}
-    run = run_screens(repository, folder, CellDesign(), READOUTS, recipe, 2000)
+    pan = {"networks": ["mcnn"], "folds": 3, "recipes": {"mcnn": recipe}}
+    run = run_screens(repository, folder, CellDesign(), READOUTS, recipe, 2000, pan)
     run.snakemake()
     return run
 
@@ -158,3 +173,12 @@ def test_drugs_are_told_apart_by_what_they_do(cohort):
 def test_the_report_shows_readouts_side_by_side(cohort):
     page = cohort.result("screens/CELL01/report.html").read_text()
     assert "Against the solvent" in page and "morphology, healthy cells" in page
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_network_for_all_samples_fares_well_with_one_it_has_not_seen(cohort):
+    networks = pd.read_csv(cohort.result("cohort/cells/mcnn_networks.tsv"), sep="\t")
+    print(networks)
+    assert len(networks) == 6 and (networks["all_new_sample"] > 0.7).all()
+    assert networks["all_new_sample"].mean() <= networks["all_cells"].mean() + 0.05

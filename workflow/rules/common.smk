@@ -57,8 +57,13 @@ def code_digest(script):
 def final_targets():
     cohort = ["results/cohort/screens.tsv", "results/cohort/report.html"]
     search = celltargets.search_files(config)
+    pan = celltargets.pan_files(sheets, config)
     return (
-        targets.reports(sheets) + targets.export_files(sheets, config) + cohort + search
+        targets.reports(sheets)
+        + targets.export_files(sheets, config)
+        + cohort
+        + search
+        + pan
     )
 
 
@@ -317,6 +322,65 @@ def cell_choice(wildcards):
 def cell_calls(wildcards):
     plates = targets.imaged_ids(sheets, wildcards.screen)
     return celltargets.calls(sheets, wildcards.screen, wildcards.cell_readout, plates)
+
+
+def cell_sets(wildcards):
+    """What is gathered of a screen's cells: how many of each class, and what a crop is."""
+    crops = celltargets.crop_settings(config)
+    return {"per_class": config["cells"]["pan"]["per_class"], "crops": crops}
+
+
+def sample_or_screen(wildcards):
+    return sheets.screens[wildcards.screen].sample or wildcards.screen
+
+
+def pan_sets(wildcards):
+    return celltargets.pan_sets(sheets, wildcards.cell_network, wildcards.scope)
+
+
+def pan_solvent_sets(wildcards):
+    return celltargets.pan_sets(sheets, wildcards.cell_network, suffix="_solvent")
+
+
+def pan_samples(wildcards):
+    return celltargets.pan_samples(sheets, wildcards.cell_network, wildcards.scope)
+
+
+def pan_samples_of_all(wildcards):
+    return celltargets.pan_samples(sheets, wildcards.cell_network)
+
+
+def pan_labels(wildcards):
+    return celltargets.pan_labels(sheets, wildcards.cell_network)
+
+
+def pan_settings(wildcards):
+    return celltargets.pan_settings(config, wildcards.cell_network)
+
+
+def pan_scopes(wildcards):
+    return celltargets.scopes(sheets, config, wildcards.cell_network)
+
+
+def pan_tables(wildcards):
+    return celltargets.pan_tables(sheets, config, wildcards.cell_network)
+
+
+def pan_choices(wildcards):
+    return celltargets.pan_choices(sheets, wildcards.cell_network)
+
+
+def pan_records(wildcards):
+    return celltargets.pan_records(sheets, config, wildcards.cell_network)
+
+
+def pan_facts(wildcards):
+    return celltargets.pan_facts(sheets, wildcards.cell_network)
+
+
+def no_gpu(wildcards):
+    """A map of cells takes its time in trees and graphs, on a processor."""
+    return "cpu"
 
 
 def device(wildcards):

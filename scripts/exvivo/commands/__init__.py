@@ -31,6 +31,7 @@ COMMANDS: tuple[Callable[[Any], None], ...] = (
     release.add,
     release.add_verify,
     release.add_revise,
+    release.add_network,
     diff.add,
     export.add,
     simulate.add,

@@ -1,4 +1,4 @@
-"""`exvivo release`, `exvivo revise` and `exvivo verify`: sign a screen's report, reopen it, check what was signed."""
+"""`exvivo release`, `revise`, `verify` and `release-network`: sign a screen's report, reopen it, check it; sign a network."""
 
 from __future__ import annotations
 
@@ -31,6 +31,20 @@ def add_verify(commands: Any) -> None:
     parser.add_argument("screen", nargs="?", default="", help="default: all released screens")
 
 
+def add_network(commands: Any) -> None:
+    """Add `release-network` to the parser."""
+    parser = add_command(
+        commands,
+        "release-network",
+        _release_network,
+        "freeze a network for the cells of many samples",
+    )
+    parser.add_argument("network", help="such as mcnn")
+    parser.add_argument("--scope", default="all", help="all (default), or that of a diagnosis")
+    parser.add_argument("--initials", required=True, help="two to four capital letters")
+    parser.add_argument("--note", required=True, help="a sentence: why this one")
+
+
 def _add_screen(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("screen", help="id in screens.tsv")
     parser.add_argument("--initials", required=True, help="two to four capital letters")
@@ -60,6 +74,15 @@ def _revise(options: argparse.Namespace) -> None:
     told = revise(config, sheets, options.screen, initials=options.initials, reason=options.reason)
     print(f"{options.screen} is open again; its releases stay as they are")
     _tell_sheet(told, options.screen, "open")
+
+
+def _release_network(options: argparse.Namespace) -> None:
+    from exvivo.release.networks import release_network
+
+    words = {"initials": options.initials, "note": options.note}
+    model = release_network(options.network, options.scope, **words)
+    print(f"{model.as_posix()} is written; new screens use it once config/config.yaml says")
+    print(f"  cells:\n    models:\n      {options.network}: {model.as_posix()}")
 
 
 def _tell_sheet(told: bool, screen: str, status: str) -> None:

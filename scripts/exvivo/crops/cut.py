@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,16 @@ class CropSettings:
     def stored(self) -> int:
         """Side of a stored crop in pixels."""
         return self.size + 2 * self.margin
+
+    def to_json(self) -> list[Any]:
+        """Plain values."""
+        return [self.size, self.margin, self.pixel_um, list(self.channels)]
+
+    @classmethod
+    def from_json(cls, content: list[Any]) -> CropSettings:
+        """What `to_json` gave."""
+        size, margin, pixel_um, channels = content
+        return cls(size, margin, pixel_um, tuple(channels))
 
 
 def rescale(field: Image, pixel_um: float, target_um: float) -> tuple[Image, float]:

@@ -29,9 +29,18 @@ class Side:
 
 
 def clustered(
-    values: NDArray[np.floating], rows: Side, columns: Side, *, limit: float, value_name: str
+    values: NDArray[np.floating],
+    rows: Side,
+    columns: Side,
+    *,
+    limit: float,
+    value_name: str,
+    text: str = "",
 ) -> Figure:
-    """Heat map of `values` (R, C), orange from 0 to `limit`, blue below 0; missing ones are dots. `ValueError` if empty."""
+    """Heat map of `values` (R, C), orange from 0 to `limit`, blue below 0; missing ones are dots. `ValueError` if empty.
+
+    `text` is the alternative to the picture, by default of drugs and samples.
+    """
     if not values.size:
         raise ValueError("there is nothing to draw")
     left, top = _LABEL + _TREE + 2 * _GAP + _CELL, _LABEL * 0.8 + _TREE + 2 * _GAP + _CELL
@@ -50,7 +59,10 @@ def clustered(
         _labels_legend(top + high + 50, left, rows.labels, 0),
         _labels_legend(top + high + 68, left, columns.labels, shift),
     )
-    text = f"{value_name} of {count(len(columns.names), 'drug')} in {count(len(rows.names), 'sample')}, both in the order of their trees."
+    text = (
+        text
+        or f"{value_name} of {count(len(columns.names), 'drug')} in {count(len(rows.names), 'sample')}, both in the order of their trees."
+    )
     return Figure(left + max(wide + 70, most), top + high + 90, body, text)
 
 

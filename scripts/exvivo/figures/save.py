@@ -25,9 +25,9 @@ def save_waterfall(
     """
     mine = scores[scores["readout"] == readout]
     if on_hold:
-        figure = _sentence(f"On hold: {on_hold}")
+        figure = sentence(f"On hold: {on_hold}")
     elif not bars_of(mine):
-        figure = _sentence("No drug has a score")
+        figure = sentence("No drug has a score")
     else:
         figure = waterfall(mine, hit=hit)
     write_text(path, figure.standalone())
@@ -48,7 +48,7 @@ def save_heatmaps(responses: pd.DataFrame, path: Path | str, *, readout: str) ->
             cells = [_cell(row, column) for row in rows]
             maps.append(heat_map(cells, title=title, name=f"{kind}{index}", kind=kind, **how))
     if not maps:
-        figure = _sentence("No plate of this screen has a value")
+        figure = sentence("No plate of this screen has a value")
     else:
         figure = stack(maps, columns=2, text=f"Plates of {readout}: as measured, and viability")
     write_text(path, figure.standalone())
@@ -60,7 +60,7 @@ def save_history(table: pd.DataFrame, path: Path | str, *, phase: int) -> None:
     drawn = [history(table, measure, floor=floor) for measure in ("loss", "accuracy", "auroc")]
     figures = [figure for figure in drawn if figure is not None]
     if not figures:
-        figure = _sentence(f"Phase {phase} was not trained")
+        figure = sentence(f"Phase {phase} was not trained")
     else:
         figure = stack(figures, columns=3, text=f"Training curves of phase {phase}")
     write_text(path, figure.standalone())
@@ -72,5 +72,6 @@ def _cell(row: dict[str, Any], column: str) -> Cell:
     return Cell(row["well"], row["role"], value, reason)
 
 
-def _sentence(text: str) -> Figure:
+def sentence(text: str) -> Figure:
+    """What stands in the place of a figure that cannot be drawn."""
     return Figure(640, 60, label(20, 34, shorten(text, 110), class_="heading"), text)

@@ -63,7 +63,7 @@ def save_cell_model(
     metadata = {
         "format": FORMAT,
         "network": network,
-        "crops": json.dumps([crops.size, crops.margin, crops.pixel_um, list(crops.channels)]),
+        "crops": json.dumps(crops.to_json()),
         "scale": json.dumps(trained.scale.to_json()),
     }
     weights = {name: t.detach().cpu() for name, t in trained.module.state_dict().items()}
@@ -91,10 +91,11 @@ def load_cell_model(path: Path | str, device: torch.device | str = "cpu") -> Cel
             metadata = unpack(handle.metadata())
         if metadata.get("format") != FORMAT:
             raise ValueError(f"format {metadata.get('format', 'missing')}")
-        size, margin, pixel, channels = json.loads(metadata["crops"])
-        crops = CropSettings(size, margin, pixel, tuple(channels))
+        crops = CropSettings.from_json(json.loads(metadata["crops"]))
         scale = Scale.from_json(json.loads(metadata["scale"]))
-        module = build_cell_network(metadata["network"], channels=len(channels), size=size)
+        module = build_cell_network(
+            metadata["network"], channels=len(crops.channels), size=crops.size
+        )
         module.load_state_dict(load_file(path))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _unreadable(path, error) from error
@@ -124,20 +125,37 @@ def call_crops(
     features = (
         np.zeros((len(reader), model.module.n_features), np.float32) if with_features else None
     )
-    mean, sd = (
-        torch.tensor(v, device=device).view(1, -1, 1, 1) for v in (model.scale.mean, model.scale.sd)
-    )
-    module = model.module.to(device).eval()
+    for places, crops in _batches(reader, batch_size):
+        found = call_arrays(model.module, model.scale, crops, model.crops.size, device=device)
+        cancer[places] = found.cancer
+        if features is not None:
+            features[places] = found.features
+    return Called(cancer, features)
+
+
+def call_arrays(
+    module: nn.Module,
+    scale: Scale,
+    crops: NDArray[np.generic],
+    size: int,
+    *,
+    device: torch.device | str = "cpu",
+    batch_size: int = 4096,
+) -> Called:
+    """Call crops (n, C, P, P) in memory, with their features (n, F)."""
+    mean, sd = (torch.tensor(v, device=device).view(1, -1, 1, 1) for v in (scale.mean, scale.sd))
+    module = module.to(device).eval()
+    cancer = np.empty(len(crops), np.float32)
+    features = np.empty((len(crops), module.n_features), np.float32)
     with torch.inference_mode():
-        for places, crops in _batches(reader, batch_size):
-            inner = np.ascontiguousarray(centre(crops, model.crops.size))
-            found = module.forward_features(
-                (torch.from_numpy(inner).to(device).float() - mean) / sd
-            )
+        for start in range(0, len(crops), batch_size):
+            own = slice(start, start + batch_size)
+            inner = np.ascontiguousarray(centre(crops[own], size))
+            inputs = (torch.from_numpy(inner).to(device).float() - mean) / sd
+            found = module.forward_features(inputs)
             logits = module.from_features(found).float()
-            cancer[places] = logits.softmax(1)[:, 1].cpu().numpy()
-            if features is not None:
-                features[places] = found.float().cpu().numpy()
+            cancer[own] = logits.softmax(1)[:, 1].cpu().numpy()
+            features[own] = found.float().cpu().numpy()
     return Called(cancer, features)
 
 

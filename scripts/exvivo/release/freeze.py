@@ -132,12 +132,14 @@ def write_release(
     """
     target = version_folder(screen, version)
     partial = target.with_name(f".{target.name}.partial")
-    _remove(partial)
+    remove(partial)
     if target.exists():
         raise StoreError("this release exists", where=target.as_posix(), hint="it is never changed")
     partial.mkdir(parents=True)
     try:
-        digests = {place: _copy(source, partial / place) for place, source in copies.files.items()}
+        digests = {
+            place: copy_file(source, partial / place) for place, source in copies.files.items()
+        }
         if (partial / "report.html").is_file():
             digests["report.html"] = _mark(partial / "report.html", words)
         for name, content in records.items():
@@ -149,11 +151,11 @@ def write_release(
         lines = [f"{digest}  {place}\n" for place, digest in sorted(digests.items())]
         write_text(partial / MANIFEST, "".join(lines))
         whole = digest_file(partial / MANIFEST)
-        _protect(partial)
+        protect(partial)
         write_text(_seal(target), f"{whole}  {target.name}/{MANIFEST}\n")
         partial.rename(target)
     except OSError as error:
-        _remove(partial)
+        remove(partial)
         raise StoreError(
             "the release could not be written",
             found=error.strerror or str(error),
@@ -168,7 +170,7 @@ def _seal(target: Path) -> Path:
     return target.with_name(f"{target.name}.sha256")
 
 
-def _copy(source: Path, target: Path) -> str:
+def copy_file(source: Path, target: Path) -> str:
     """Copy one file and return its digest; `OSError` if the copy differs."""
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, target)
@@ -190,13 +192,14 @@ def _mark(report: Path, words: str) -> str:
     return digest_file(report)
 
 
-def _protect(folder: Path) -> None:
+def protect(folder: Path) -> None:
+    """Make a folder and all that is in it read-only."""
     for path in folder.rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
     folder.chmod(0o555)
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Remove what a broken attempt left, read-only as it may be."""
     if folder.is_dir():
         folder.chmod(0o755)

@@ -60,8 +60,8 @@ def release(
     process is at it or the copy fails.
     """
     _check_screen(sheets, screen)
-    _check_words(initials, note, "note", needed=False)
-    _check_words(initials, despite_hold, "reason of --despite-hold", needed=False)
+    check_words(initials, note, "note", needed=False)
+    check_words(initials, despite_hold, "reason of --despite-hold", needed=False)
     if sheets.screens[screen].status == "released":
         raise _frozen(sheets, screen)
     with releasing():
@@ -107,7 +107,7 @@ def revise(
     Returns whether screens.tsv says `open` now. Raises `ReleaseError` if there is nothing to reopen.
     """
     _check_screen(sheets, screen)
-    _check_words(initials, reason, "reason", needed=True)
+    check_words(initials, reason, "reason", needed=True)
     earlier = versions(screen)
     if not earlier:
         raise ReleaseError(
@@ -205,7 +205,8 @@ def _check_screen(sheets: Sheets, screen: str) -> None:
         )
 
 
-def _check_words(initials: str, text: str, name: str, *, needed: bool) -> None:
+def check_words(initials: str, text: str, name: str, *, needed: bool) -> None:
+    """Raise `ReleaseError` unless `initials` are initials, and `text` is one line that names nobody."""
     if not INITIALS.fullmatch(initials):
         raise ReleaseError(
             "these are no initials",
