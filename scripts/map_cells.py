@@ -86,9 +86,11 @@ def _similarities(atlas, labels):
 
 
 def _map(atlas, crops):
-    places, panels = atlas.cells[["x", "y"]].to_numpy(), []
+    drawn = atlas.cells["x"].notna().to_numpy()
+    cells, crops = atlas.cells[drawn], crops[drawn]
+    places, panels = cells[["x", "y"]].to_numpy(), []
     for title, column in (("class", "class"), ("sample", "sample"), ("cluster", "cluster")):
-        colours, legend = kind_colours(list(atlas.cells[column]))
+        colours, legend = kind_colours(list(cells[column]))
         panels.append((title, dot_image(places, colours), dict(sorted(legend.items()))))
     panels.append(("the cells themselves", thumbnail_image(places, crops[:, :2]), {}))
     return cell_maps(panels, cells=len(places))

@@ -98,7 +98,7 @@ def rules_of(run: Workflow, summary: dict[str, Any]) -> dict[str, int]:
     """Rules that a night ran and how often, but for the target rule."""
     text = (run.work / summary["log"]).read_text()
     found: dict[str, int] = {}
-    for rule in re.findall(r"^(?:local)?rule (\w+):$", text, re.MULTILINE):
+    for rule in re.findall(r"^ *(?:local)?rule (\w+):$", text, re.MULTILINE):
         found[rule] = found.get(rule, 0) + (rule != "all")
     return {rule: count for rule, count in found.items() if count}
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from exvivo.embedding import draw_rows, enrichment, fit_space, similarity
+from exvivo.embedding import atlas, draw_rows, enrichment, fit_space, similarity
 from exvivo.embedding.clusters import fractions, spectral_clusters
 from exvivo.embedding.grouping import correlation_distance, grouping_test, tree_of
 from exvivo.embedding.maps import (
@@ -264,3 +264,20 @@ def test_only_squares_over_the_pixel_that_counts_matter():
     assert (
         np.count_nonzero(corner.maps[0, 0]) == 8 * 9
     )  # rows 0..7 and columns 0..8: clipped at the border
+
+
+# -- all of it ---------------------------------------------------------------------------------------------
+
+
+def test_an_atlas_finds_what_was_planted_and_maps_no_more_cells_than_it_may(cells, monkeypatch):
+    monkeypatch.setattr(atlas, "MAPPED", 200)
+    labels = {
+        "diagnosis": dict(zip(cells.sample, cells.diagnosis, strict=True)),
+        "imaging": dict(zip(cells.sample, cells.lamp, strict=True)),
+    }
+    found = atlas.make_atlas(cells.points, cells.sample.astype(object), cells.cancer, labels)
+    assert len(found.cells) == len(cells.points) and found.cells["x"].notna().sum() == 200
+    assert list(found.tests["label"]) == ["class", "diagnosis", "imaging"]
+    assert found.tests.set_index("label").loc["class", "p_permuted"] < 0.05
+    assert (found.neighbours.set_index("kind")["fold"] > 1.2).all()
+    assert np.allclose(found.fractions.sum(axis=1), 1)

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from exvivo.embedding.clusters import CLUSTERS, spectral_clusters
 from exvivo.embedding.grouping import correlation_distance, grouping_test, tree_of
-from exvivo.embedding.maps import tsne_map
+from exvivo.embedding.maps import PERPLEXITY, tsne_map
 from exvivo.embedding.neighbours import NEIGHBOURS, enrichment
 from exvivo.embedding.similarity import Similarity, similarity
 from exvivo.embedding.space import COMPONENTS, fit_space
 
 Array = NDArray[np.floating]
 CANCER, HEALTHY = "cancer", "healthy"
+MAPPED = 10_000  # cells on the map at most: t-SNE's time grows with cells times perplexity (ours)
 ENRICHED = -2.0  # log10 of the corrected p from which a neighbourhood counts as enriched (ours)
 
 
@@ -28,7 +29,7 @@ ENRICHED = -2.0  # log10 of the corrected p from which a neighbourhood counts as
 class Atlas:
     """What the latent space holds.
 
-    Attributes: `cells` a row a cell: sample, class, x and y of the map, cluster, axes `pc01` …; `share` of the variance of each
+    Attributes: `cells` a row a cell: sample, class, x and y of the map (missing where it was not drawn), cluster, axes `pc01` …; `share` of the variance of each
     axis; `similarity` of samples' classes, None for a single sample; `tests` of whether equal labels lie together in its tree;
     `neighbours` a row a kind: cells, share of them among whose neighbours their own kind is enriched, mean fold; `fractions` of
     each sample's cells by cluster.
@@ -65,7 +66,7 @@ def make_atlas(
     classes = np.where(cancer, CANCER, HEALTHY)
     space = fit_space(np.array_split(features, max(1, len(features) // 50_000)), _axes(features))
     points = space(features)
-    places = tsne_map(points, seed=seed)
+    places = _places(points, seed)
     count = min(CLUSTERS, len(points) // 10)
     clusters = spectral_clusters(points, count, seed=seed) if count > 1 else np.zeros(len(points), int)  # fmt: skip
     cells = pd.DataFrame({"sample": samples, "class": classes, "x": places[:, 0], "y": places[:, 1]})  # fmt: skip
@@ -76,6 +77,15 @@ def make_atlas(
     tests = group_tests(alike, labels, seed) if alike else _no_tests()
     share = pd.crosstab(cells["sample"], cells["cluster"], normalize="index")
     return Atlas(cells, space.share, alike, tests, around(points, samples, classes, labels), share)
+
+
+def _places(points: Array, seed: int) -> NDArray[np.float64]:
+    """Coordinates (n, 2) on the map; of very many cells a random part has them, the others are missing."""
+    count = min(MAPPED, len(points))
+    drawn = np.random.default_rng([seed, 13]).choice(len(points), count, replace=False)
+    places = np.full((len(points), 2), np.nan)
+    places[drawn] = tsne_map(points[drawn], perplexity=min(PERPLEXITY, count / 30), seed=seed)
+    return places
 
 
 def _axes(features: Array) -> int:
