@@ -17,6 +17,7 @@ CAPTIONS = [
     "cohort",
     "facility",
     "markers",
+    "pan",
     "search",
 ]
 

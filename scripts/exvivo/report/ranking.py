@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from exvivo.figures.svg import Figure
@@ -38,6 +38,8 @@ class Row:
     interval: str
     ic50_interval: str
     q_value: str
+    auc: str  # of a readout without a second control, and its test against the solvent wells
+    auc_test: str
     flags: list[str]
     badges: list[Badge]
     sort: dict[str, float | None]
@@ -57,6 +59,7 @@ class Ranking:
     hit: float
     unscored: int
     by_auc: bool = False  # the readout has no second control
+    curves: bool = True  # whether any drug has one: else the table has no columns of curves
 
 
 def ranking(context: Context) -> Ranking:
@@ -65,7 +68,8 @@ def ranking(context: Context) -> Ranking:
     found = [re.fullmatch(r"dss_asym_rep(\d+)", str(c)) for c in scores.columns]
     replicates = [m[1] for m in found if m and scores[m[0]].notna().any()]
     records = scores.to_dict("records")
-    top = max((float(r["dss_asym"]) for r in records if known(r["dss_asym"])), default=1.0)
+    ranked_by = "auc" if context.by_auc else "dss_asym"
+    top = max((float(r[ranked_by]) for r in records if known(r.get(ranked_by))), default=1.0)
     shared = Counter(number(record.get("rank")) for record in records)
     badges = badges_of(context)
     rows = [
@@ -76,8 +80,18 @@ def ranking(context: Context) -> Ranking:
         rows.sort(key=lambda row: natural(row.name))
     else:
         rows.sort(
-            key=lambda row: (_last(row.sort["rank"]), -(row.sort["score"] or 0), natural(row.name))
+            key=lambda row: (
+                _last(row.sort["rank"]),
+                -(row.sort["auc" if context.by_auc else "score"] or 0),
+                natural(row.name),
+            )
         )
+    curves = any(known(r["dss_asym"]) for r in records) or not context.by_auc
+    if not curves:
+        lacking = STATUS["no_curve"]
+        rows = [
+            replace(row, flags=[f for f in row.flags if not f.startswith(lacking)]) for row in rows
+        ]
     drawable = not context.held and bool(bars_of(scores))
     return Ranking(
         held=context.held,
@@ -90,6 +104,7 @@ def ranking(context: Context) -> Ranking:
         hit=context.inputs.hit,
         unscored=sum(1 for r in records if not known(r["dss_asym"]) and not known(r.get("auc"))),
         by_auc=context.by_auc,
+        curves=curves,
     )
 
 
@@ -117,9 +132,11 @@ def _row(
     }
     if context.held:
         bare = {"rank": "", "score": "", "share": 0.0, "hit": False, "replicates": [], "ic50": ""}
-        bare |= {"interval": "", "ic50_interval": "", "q_value": ""}
+        bare |= dict.fromkeys(("interval", "ic50_interval", "q_value", "auc", "auc_test"), "")
         return Row(**common, **bare, ic50_value=None, effect="", fit="", sort={})
     score, effect = number(record["dss_asym"]), largest_effect(record)
+    auc = number(record.get("auc"))
+    length = (auc if context.by_auc else score) or 0.0
     ic50_value, ic50_text = ic50(record)
     per_replicate = [record.get(f"dss_asym_rep{r}") for r in replicates]
     scored = score is not None or known(record.get("auc"))
@@ -128,7 +145,7 @@ def _row(
         **common,
         rank=MISSING if rank is None else f"{'=' if shared[rank] > 1 else ''}{rank:g}",
         score=fixed(score),
-        share=max(score or 0.0, 0.0) / top if top > 0 else 0.0,
+        share=max(length, 0.0) / top if top > 0 else 0.0,
         hit=bool(record["hit"]),
         replicates=[fixed(v) for v in per_replicate],
         ic50=ic50_text,
@@ -138,9 +155,12 @@ def _row(
         interval=interval(record),
         ic50_interval=ic50_interval(record),
         q_value=rate(record.get("q_value")),
+        auc=fixed(auc, 2),
+        auc_test=rate(record.get("auc_p_value")),
         sort={
             "rank": rank,
             "score": score,
+            "auc": auc,
             "effect": effect,
             "fit": number(record.get("gof")),
             "ic50": _order(ic50_value, ic50_text, record),
@@ -227,10 +247,6 @@ def flags(record: dict[str, Any], hit: float, *, held: bool = False) -> list[str
         found.append(STATUS[status] + (f": {reason}" if reason else ""))
     elif reason:
         found.append(reason)
-    if not held and known(record.get("auc")):
-        p = record.get("auc_p_value")
-        test = f" (p {rate(p)})" if known(p) else ""
-        found.insert(0, f"AUC {fixed(float(record['auc']), 2)}{test}")
     if held or not known(record.get("dss_asym")):
         return found
     if known(record.get("gof")) and record["gof"] < _POOR_FIT and float(record["dss_asym"]) > hit:

@@ -24,7 +24,7 @@
       if (event.key === "Enter" || event.key === " ") { event.preventDefault(); button.click(); }
     });
     button.addEventListener("click", () => {
-      const falling = ["score", "effect", "fit"].includes(header.dataset.sort) || header.dataset.sort.startsWith("rep");
+      const falling = ["score", "auc", "effect", "fit"].includes(header.dataset.sort) || header.dataset.sort.startsWith("rep");
       const now = header.getAttribute("aria-sort");
       const next = now ? (now === "ascending" ? "descending" : "ascending") : falling ? "descending" : "ascending";
       for (const other of $$("th[aria-sort]", table)) other.removeAttribute("aria-sort");
