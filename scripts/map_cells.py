@@ -8,6 +8,7 @@ Outputs
 """
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -81,8 +82,9 @@ def _similarities(atlas, labels):
     names = labels.get("diagnosis", {})
     side = Side(alike.names, [names.get(s, "") for s in alike.samples], tree.order, tree.steps)
     text = f"Similarity of {len(alike.names)} groups of cells, in the order of their tree."
-    name = "similarity, log2 of found over expected"
-    return clustered(alike.dms, side, side, limit=LIMIT, value_name=name, text=text)
+    columns = replace(side, labels=[""] * len(alike.names))  # of one colour a diagnosis, not two
+    name = "log2 of found over expected"
+    return clustered(alike.dms, side, columns, limit=LIMIT, value_name=name, text=text)
 
 
 def _map(atlas, crops):
