@@ -28,7 +28,7 @@ from exvivo.morphology.models import call_arrays, load_cell_model, skipped_cells
 from exvivo.training.devices import prepare, resolve_device
 
 log = logging.getLogger("map_cells")
-OCCLUDED = 50  # cells of each class whose calls are taken apart
+OCCLUDED = 25  # cells of each class whose calls are taken apart
 LIMIT = 4.0  # log2 where the colours of similarities end
 
 

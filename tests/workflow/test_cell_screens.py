@@ -65,7 +65,11 @@ def scores(run, screen):
 def finished(repository, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cells")
     named = "morphology_fraction,marker_fraction,total_count"
-    run = run_screens(repository, folder, SMALL, named, FAST, 600)
+    pan = {
+        "per_class": 150,
+        "recipes": {"mcnn": {**FAST, "epochs": 3}},
+    }  # not asked for by `networks`
+    run = run_screens(repository, folder, SMALL, named, FAST, 600, pan)
     run.snakemake("results/screens/CELL01/quality.tsv")
     return run
 
