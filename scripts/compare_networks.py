@@ -12,15 +12,14 @@ from exvivo.files import read_json, replacing
 from exvivo.log import start_script
 
 
-def main(*, screens, choices, records, tables, networks):
-    """Write the comparison; `screens` have screen, sample and diagnosis, `tables` are by scope."""
+def main(*, screens, choices, tables, networks):
+    """Write the comparison; `screens` are `exvivo.celltargets.pan_facts`, `tables` are by scope."""
     by_scope = {scope: pd.read_csv(path, sep="\t").set_index("sample") for scope, path in tables}
-    own = {Path(path): read_json(path) for path in records}
     rows = []
     for one, choice in zip(screens, choices, strict=True):
         marker = read_json(choice)["marker"]
         row = {"screen": one["screen"], "sample": one["sample"], "diagnosis": one["diagnosis"]}
-        row |= {"marker": marker, "own": _own(own, one["screen"], marker)}
+        row |= {"marker": marker, "own": _own(one["records"], marker)}
         for name, scope in (("all", "all"), ("diagnosis", one["scope"])):
             table = by_scope.get(scope) if scope else None
             known = table is not None and one["sample"] in table.index
@@ -32,12 +31,14 @@ def main(*, screens, choices, records, tables, networks):
         pd.DataFrame(rows).to_csv(partial, sep="\t", index=False, float_format="%.4g")
 
 
-def _own(records, screen, marker):
+def _own(records, marker):
     """Accuracy of the screen's own network of that marker on cells held out."""
-    for path, record in records.items():
-        if path.stem == marker and path.parts[-4] == screen and record.get("metrics"):
-            return record["metrics"].get("test", {}).get("accuracy", float("nan"))
-    return float("nan")
+    own = [read_json(path) for path in records if Path(path).stem == marker]
+    return (
+        own[0].get("metrics", {}).get("test", {}).get("accuracy", float("nan"))
+        if own
+        else float("nan")
+    )
 
 
 if __name__ == "__main__":
@@ -45,7 +46,6 @@ if __name__ == "__main__":
     main(
         screens=snakemake.params.screens,
         choices=snakemake.input.choices,
-        records=snakemake.input.get("records", []),
         tables=list(zip(snakemake.params.scopes, snakemake.input.tables, strict=True)),
         networks=snakemake.output.networks,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from exvivo.cells.gather import segmented_plates
+from exvivo.cells.gather import crops_of_plates, segmented_plates
 from exvivo.cells.label import Labels
 from exvivo.cells.learn import solvent_cells, training_cells
 from exvivo.crops import CropSettings
@@ -22,7 +22,7 @@ from exvivo.log import start_script
 from exvivo.morphology.data import CellSet
 from exvivo.morphology.sets import save_cell_set
 from exvivo.readiness import imaged_layout
-from exvivo.sheets.layouts import contrast_wells
+from exvivo.sheets.layouts import wells_of_side
 
 log = logging.getLogger("gather_cells")
 
@@ -34,17 +34,20 @@ def main(
     known, marker = Labels.read(labels), read_json(choice)["marker"]
     kind = CropSettings(**settings["crops"])
     how = {"sample": sample, "seed": seed, "excluded": excluded_wells(read_flags(flags))}
-    wells = ready.layout
-    own = wells[contrast_wells(wells, contrast) == "negative"] if len(wells) else wells
-    untouched = set(zip(own["plate"], own["well"], strict=True))
+    untouched = wells_of_side(ready.layout, contrast, "negative")
     try:
         if marker not in known.usable:
-            raise TrainingError("no marker can label the cells of this sample")
+            raise TrainingError(
+                "no marker can label the cells of this sample",
+                expected="a marker that tells two populations apart",
+                found="; ".join(f"{name}: {why}" for name, why in known.refused.items()) or "none",
+                where=sample,
+            )
         given = (plates, crops, known, marker)
         learnt, kind = training_cells(*given, per_class=settings["per_class"], **how)
         seen = solvent_cells(*given, untouched, per_class=PER_GROUP, **how)
     except TrainingError as error:
-        log.warning("no cells: %s", error.problem)
+        log.warning("no cells: %s", error)
         shape = (0, len(kind.channels), kind.stored, kind.stored)
         learnt = seen = CellSet(np.empty(shape, np.uint16), np.empty(0, bool), [], kind.size)
     save_cell_set(cells, learnt, kind.to_json())
@@ -53,11 +56,9 @@ def main(
 
 if __name__ == "__main__":
     start_script(__file__, snakemake.log[0])
-    stores = (path.replace(".done.json", ".zarr") for path in snakemake.input.crops)
-    pairs = zip(stores, snakemake.input.index, strict=True)
     main(
         plates=segmented_plates(snakemake.input.segmented, snakemake.input.cells),
-        crops={Path(s).parent.name: (Path(s), Path(i)) for s, i in pairs},
+        crops=crops_of_plates(snakemake.input.crops, snakemake.input.index),
         labels=snakemake.input.labels,
         flags=snakemake.input.flags,
         choice=snakemake.input.choice,

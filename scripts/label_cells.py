@@ -15,14 +15,12 @@ from exvivo.files import write_json, write_text
 from exvivo.inspection.flags import excluded_wells, read_flags
 from exvivo.log import start_script
 from exvivo.readiness import imaged_layout
-from exvivo.sheets.layouts import contrast_wells
+from exvivo.sheets.layouts import wells_of_side
 
 
 def main(*, ready, flags, plates, markers, stain, contrast, seed, labels, plot):
     """Write labels and plot of one screen; a layout that cannot be read holds the screen elsewhere, here it labels nothing."""
-    wells = ready.layout
-    own = wells[contrast_wells(wells, contrast) == "negative"] if len(wells) else wells
-    solvent = set(zip(own["plate"], own["well"], strict=True))
+    solvent = wells_of_side(ready.layout, contrast, "negative")
     how = {"stain": stain, "excluded": excluded_wells(read_flags(flags)), "seed": seed}
     found, seen = label_cells(plates, solvent, markers, **how)
     write_text(plot, plot_markers(found, seen))

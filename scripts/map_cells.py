@@ -13,12 +13,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from exvivo.cells.pan import read_sets
+from exvivo.cells.pan import by_sample, read_sets
 from exvivo.embedding.atlas import make_atlas
-from exvivo.embedding.grouping import correlation_distance, tree_of
 from exvivo.embedding.maps import dot_image, kind_colours, thumbnail_image
 from exvivo.embedding.occlusion import occlude
-from exvivo.errors import ExvivoError
+from exvivo.errors import ScoringError, TrainingError
 from exvivo.figures.cellmap import cell_maps
 from exvivo.figures.clustered import Side, clustered
 from exvivo.figures.save import sentence
@@ -36,7 +35,9 @@ def main(*, files, model, labels, seed, device, threads, cells, tables, similari
     """Write tables and figures; what cannot be made says so in its place."""
     try:
         if why := skipped_cells(model):
-            raise ExvivoError(f"there is no network: {why}")
+            raise TrainingError(
+                f"there is no network: {why}", expected="a trained one", where="map of cells"
+            )
         data, device = read_sets(files).data, resolve_device(device, allow_cpu=device != "cuda")
         prepare(device, threads)
         loaded = load_cell_model(model, device)
@@ -44,7 +45,7 @@ def main(*, files, model, labels, seed, device, threads, cells, tables, similari
         features = call_arrays(*given, device=device).features
         samples = np.asarray(data.groups, dtype=object)
         atlas = make_atlas(features, samples, data.cancer, labels, seed=seed)
-    except ExvivoError as error:
+    except (TrainingError, ScoringError) as error:  # too little to look at; damage is an error
         log.warning("no map: %s", error.problem)
         text = sentence(f"No map of cells: {error.problem}").standalone()
         write_text(similarity, text)
@@ -78,7 +79,7 @@ def _similarities(atlas, labels):
     alike = atlas.similarity
     if alike is None:
         return sentence("Similarities need at least two samples")
-    tree = tree_of(correlation_distance(alike.dms))
+    tree = atlas.tree
     names = labels.get("diagnosis", {})
     side = Side(alike.names, [names.get(s, "") for s in alike.samples], tree.order, tree.steps)
     text = f"Similarity of {len(alike.names)} groups of cells, in the order of their tree."
@@ -133,12 +134,8 @@ def _numbers(values):
 
 if __name__ == "__main__":
     start_script(__file__, snakemake.log[0])
-    names = snakemake.params.samples
     main(
-        files={
-            sample: [p for p, n in zip(snakemake.input.cells, names, strict=True) if n == sample]
-            for sample in dict.fromkeys(names)
-        },
+        files=by_sample(snakemake.params.samples, snakemake.input.cells),
         model=snakemake.input.model,
         labels=snakemake.params.labels,
         seed=snakemake.params.seed,

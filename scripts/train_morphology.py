@@ -9,7 +9,7 @@ Outputs
 import logging
 from pathlib import Path
 
-from exvivo.cells.gather import segmented_plates
+from exvivo.cells.gather import crops_of_plates, segmented_plates
 from exvivo.cells.label import Labels
 from exvivo.cells.learn import training_cells
 from exvivo.errors import TrainingError
@@ -52,11 +52,9 @@ def main(
 
 if __name__ == "__main__":
     start_script(__file__, snakemake.log[0])
-    stores = (path.replace(".done.json", ".zarr") for path in snakemake.input.crops)
-    pairs = zip(stores, snakemake.input.index, strict=True)
     main(
         plates=segmented_plates(snakemake.input.segmented, snakemake.input.cells),
-        crops={Path(s).parent.name: (Path(s), Path(i)) for s, i in pairs},
+        crops=crops_of_plates(snakemake.input.crops, snakemake.input.index),
         labels=snakemake.input.labels,
         flags=snakemake.input.flags,
         marker=snakemake.wildcards.marker,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from exvivo.cells.pan import COLUMNS, read_sets, train_pan
+from exvivo.cells.pan import COLUMNS, by_sample, read_sets, train_pan
 from exvivo.errors import TrainingError
 from exvivo.files import replacing
 from exvivo.log import start_script
@@ -53,12 +53,8 @@ def _write(table, path):
 
 if __name__ == "__main__":
     start_script(__file__, snakemake.log[0])
-    names = snakemake.params.samples
     main(
-        files={
-            sample: [p for p, name in zip(snakemake.input, names, strict=True) if name == sample]
-            for sample in dict.fromkeys(names)
-        },
+        files=by_sample(snakemake.params.samples, snakemake.input),
         network=snakemake.wildcards.cell_network,
         settings=snakemake.params.settings,
         device=snakemake.resources.device,

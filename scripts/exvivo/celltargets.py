@@ -212,14 +212,15 @@ def pan_records(sheets: Sheets, config: dict[str, Any], network: str) -> list[st
     return [file for screen in own for file in records(sheets, config, screen, network)]
 
 
-def pan_facts(sheets: Sheets, network: str) -> list[dict[str, str]]:
-    """Screen, sample and diagnosis of each of them, and the scope of its diagnosis."""
+def pan_facts(sheets: Sheets, config: dict[str, Any], network: str) -> list[dict[str, Any]]:
+    """Screen, sample and diagnosis of each of them, the scope of its diagnosis, and the records of its own networks."""
     known = zip(pan_screens(sheets, network), pan_samples(sheets, network), strict=True)
     facts = []
     for screen, sample in known:
         diagnosis = _diagnosis(sheets, screen)
         row = {"screen": screen, "sample": sample, "diagnosis": diagnosis}
-        facts.append(row | {"scope": scope_of(diagnosis)})
+        own = records(sheets, config, screen, network)
+        facts.append(row | {"scope": scope_of(diagnosis), "records": own})
     return facts
 
 

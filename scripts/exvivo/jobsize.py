@@ -1,4 +1,4 @@
-"""How large a job is, from what lies on disk before it is submitted.
+"""How large a job is, from what lies on disk before it is submitted, and whether it asks for a GPU.
 
 Memory, time and threads of the rules are functions of these sizes and of the attempt; the coefficients stand in
 the rules and come from benchmarks/resources.tsv. Everything is read from the plate's fingerprint and from
@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from exvivo.files import read_json
 
@@ -81,3 +82,19 @@ def by_plate(
 def amount(attempt: int, *parts: float) -> int:
     """The parts together, times the attempt, rounded up to a whole number."""
     return math.ceil(attempt * sum(parts))
+
+
+def device(config: dict[str, Any]) -> str:
+    """`cpu`; `cuda`, which fails without a GPU; or `auto`, which goes on without one.
+
+    A resource of the rules, not a parameter: where a model was trained is no reason to train it again.
+    """
+    training = config["training"]
+    if training["device"] == "cpu":
+        return "cpu"
+    return "auto" if training["allow_cpu"] else "cuda"
+
+
+def gpus(config: dict[str, Any]) -> int:
+    """GPUs a training or inference job asks the scheduler for."""
+    return 0 if config["training"]["device"] == "cpu" else 1

@@ -273,17 +273,6 @@ def training_settings(config: dict[str, Any], network: str, phase: int) -> dict[
     return settings | {"overrides": own}
 
 
-def device(config: dict[str, Any]) -> str:
-    """`cpu`; `cuda`, which fails without a GPU; or `auto`, which goes on without one.
-
-    A resource of the rules, not a parameter: where a model was trained is no reason to train it again.
-    """
-    training = config["training"]
-    if training["device"] == "cpu":
-        return "cpu"
-    return "auto" if training["allow_cpu"] else "cuda"
-
-
 def crossfit_files(sheets: Sheets, screen: str, name: str = "crossfit.parquet") -> list[str]:
     """Held-out predictions of the controls, if the screen has a network fine-tuned on its own controls.
 
@@ -298,8 +287,3 @@ def tuned_features(sheets: Sheets, screen: str) -> list[str]:
     """Features of all wells by phase II, if the screen has a network fine-tuned on its own controls."""
     tuned = max(viability_phases(sheets, screen), default=0) >= 2
     return [f"results/screens/{screen}/features_phase2.parquet"] if tuned else []
-
-
-def gpus(config: dict[str, Any]) -> int:
-    """GPUs a training or inference job asks the scheduler for."""
-    return 0 if config["training"]["device"] == "cpu" else 1

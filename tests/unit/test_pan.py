@@ -227,12 +227,12 @@ def test_networks_stand_beside_each_other(tmp_path, trained):
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps({"metrics": {"test": {"accuracy": 0.875}}}))
     facts = {"screen": "X1", "sample": "S2", "diagnosis": "AML", "scope": "aml"}
-    other = {"screen": "X2", "sample": "S9", "diagnosis": "", "scope": ""}
+    facts["records"] = [record]
+    other = {"screen": "X2", "sample": "S9", "diagnosis": "", "scope": "", "records": []}
     table = trained / "mcnn_all_samples.tsv"
     script("compare_networks")(
         screens=[facts, other],
         choices=[choice, choice],
-        records=[record],
         tables=[("all", table)],
         networks=tmp_path / "networks.tsv",
     )

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from exvivo import targets, trainingwells, watch
+from exvivo import jobsize, targets, trainingwells, watch
 from exvivo.sheets import Plate, Screen, Sheets, load_config
 
 
@@ -100,7 +100,7 @@ def test_a_screen_without_images_needs_no_model(sheets):
 )
 def test_device_and_gpu_request(training, device, gpus):
     config = load_config({"training": training})
-    assert (targets.device(config), targets.gpus(config)) == (device, gpus)
+    assert (jobsize.device(config), jobsize.gpus(config)) == (device, gpus)
 
 
 def test_a_model_depends_on_its_own_settings_alone():

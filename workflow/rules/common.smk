@@ -375,20 +375,15 @@ def pan_records(wildcards):
 
 
 def pan_facts(wildcards):
-    return celltargets.pan_facts(sheets, wildcards.cell_network)
-
-
-def no_gpu(wildcards):
-    """A map of cells takes its time in trees and graphs, on a processor."""
-    return "cpu"
+    return celltargets.pan_facts(sheets, config, wildcards.cell_network)
 
 
 def device(wildcards):
-    return targets.device(config)
+    return jobsize.device(config)
 
 
 def gpus(wildcards):
-    return targets.gpus(config)
+    return jobsize.gpus(config)
 
 
 def times_attempt(amount):

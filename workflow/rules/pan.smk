@@ -128,7 +128,7 @@ rule map_cells:
     resources:
         mem_mb=times_attempt(16000),
         runtime=times_attempt(240),
-        device=no_gpu,
+        device="cpu",
     params:
         samples=pan_samples_of_all,
         labels=pan_labels,

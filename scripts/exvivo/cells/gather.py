@@ -43,6 +43,14 @@ def segmented_plates(
     return found
 
 
+def crops_of_plates(
+    done: Sequence[Path | str], index: Sequence[Path | str]
+) -> dict[str, tuple[Path, Path]]:
+    """By plate the store of its crops and the table that says which cells they show, from done files and tables."""
+    stores = [Path(str(path).replace(".done.json", ".zarr")) for path in done]
+    return {s.parent.name: (s, Path(i)) for s, i in zip(stores, index, strict=True)}
+
+
 def columns_for(stain: str, markers: Sequence[str] = ()) -> list[str]:
     """Columns that limits, flags and markers need."""
     own = ["well", "nucleus_area", "roundness", "border", f"{stain}_nucleus"]

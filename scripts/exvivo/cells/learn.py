@@ -109,7 +109,13 @@ def _whole_cells(
     only: set[tuple[str, str]] | None = None,
 ) -> _Found:
     if not plates:
-        raise TrainingError("no plate was admitted", where=f"marker {marker}")
+        raise TrainingError(
+            "no plate was admitted",
+            expected="cells of at least one plate",
+            found="none",
+            where=f"marker {marker}",
+            hint="results/plates/*/admission.json says why",
+        )
     columns = columns_for(labels.stain, [marker])
     stores, rows, calls = [], [], []
     for plate in plates:

@@ -40,6 +40,14 @@ class PanSet:
     skipped: list[str]
 
 
+def by_sample(samples: Sequence[str], files: Sequence[Path | str]) -> dict[str, list[Path | str]]:
+    """Files by the sample that each belongs to, in the order of the samples' first ones."""
+    found: dict[str, list[Path | str]] = {}
+    for sample, path in zip(samples, files, strict=True):
+        found.setdefault(sample, []).append(path)
+    return found
+
+
 def read_sets(files: Mapping[str, Sequence[Path | str]]) -> PanSet:
     """The sets of all samples in one; `files` by sample, several where it was screened more than once.
 

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from exvivo.embedding.clusters import CLUSTERS, spectral_clusters
-from exvivo.embedding.grouping import correlation_distance, grouping_test, tree_of
+from exvivo.embedding.clusters import CLUSTERS, fractions, spectral_clusters
+from exvivo.embedding.grouping import Tree, correlation_distance, grouping_test, tree_of
 from exvivo.embedding.maps import PERPLEXITY, tsne_map
 from exvivo.embedding.neighbours import NEIGHBOURS, enrichment
 from exvivo.embedding.similarity import Similarity, similarity
@@ -30,7 +30,7 @@ class Atlas:
     """What the latent space holds.
 
     Attributes: `cells` a row a cell: sample, class, x and y of the map (missing where it was not drawn), cluster, axes `pc01` …; `share` of the variance of each
-    axis; `similarity` of samples' classes, None for a single sample; `tests` of whether equal labels lie together in its tree;
+    axis; `similarity` of samples' classes and their `tree`, None for a single sample; `tests` of whether equal labels lie together in its tree;
     `neighbours` a row a kind: cells, share of them among whose neighbours their own kind is enriched, mean fold; `fractions` of
     each sample's cells by cluster.
     """
@@ -38,6 +38,7 @@ class Atlas:
     cells: pd.DataFrame
     share: Array
     similarity: Similarity | None
+    tree: Tree | None
     tests: pd.DataFrame
     neighbours: pd.DataFrame
     fractions: pd.DataFrame
@@ -74,9 +75,10 @@ def make_atlas(
     axes = {f"pc{i + 1:02d}": points[:, i] for i in range(points.shape[1])}
     cells = pd.concat([cells, pd.DataFrame(axes)], axis=1)
     alike = similarity(points, list(samples), list(classes)) if len(set(samples)) > 1 else None
-    tests = group_tests(alike, labels, seed) if alike else _no_tests()
-    share = pd.crosstab(cells["sample"], cells["cluster"], normalize="index")
-    return Atlas(cells, space.share, alike, tests, around(points, samples, classes, labels), share)
+    tree = tree_of(correlation_distance(alike.dms)) if alike else None
+    tests = group_tests(alike, tree, labels, seed) if alike else _no_tests()
+    known = around(points, samples, classes, labels)
+    return Atlas(cells, space.share, alike, tree, tests, known, fractions(clusters, list(samples)))
 
 
 def _places(points: Array, seed: int) -> NDArray[np.float64]:
@@ -93,13 +95,12 @@ def _axes(features: Array) -> int:
 
 
 def group_tests(
-    alike: Similarity, labels: Mapping[str, Mapping[str, str]], seed: int = 0
+    alike: Similarity, tree: Tree, labels: Mapping[str, Mapping[str, str]], seed: int = 0
 ) -> pd.DataFrame:
     """Whether groups of one label lie side by side in the tree of similarities; the class is tested beside `labels`.
 
     Imaging is tested like biology: a tree that follows the lamp is no news about patients.
     """
-    order = tree_of(correlation_distance(alike.dms)).order
     known = {
         "class": [
             name.removeprefix(f"{s} ") for name, s in zip(alike.names, alike.samples, strict=True)
@@ -107,7 +108,8 @@ def group_tests(
     }
     known |= {name: [of.get(s, "") for s in alike.samples] for name, of in labels.items()}
     rows = [
-        {"label": name, **vars(grouping_test(own, order, seed=seed))} for name, own in known.items()
+        {"label": name, **vars(grouping_test(own, tree.order, seed=seed))}
+        for name, own in known.items()
     ]
     return pd.DataFrame(rows, columns=list(_no_tests()))
 

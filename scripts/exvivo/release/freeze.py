@@ -131,12 +131,7 @@ def write_release(
     the copied report. All files and folders become read-only.
     """
     target = version_folder(screen, version)
-    partial = target.with_name(f".{target.name}.partial")
-    remove(partial)
-    if target.exists():
-        raise StoreError("this release exists", where=target.as_posix(), hint="it is never changed")
-    partial.mkdir(parents=True)
-    try:
+    with frozen_folder(target) as partial:
         digests = {
             place: copy_file(source, partial / place) for place, source in copies.files.items()
         }
@@ -151,19 +146,41 @@ def write_release(
         lines = [f"{digest}  {place}\n" for place, digest in sorted(digests.items())]
         write_text(partial / MANIFEST, "".join(lines))
         whole = digest_file(partial / MANIFEST)
-        protect(partial)
         write_text(_seal(target), f"{whole}  {target.name}/{MANIFEST}\n")
+    _seal(target).chmod(0o444)
+    return whole
+
+
+@contextmanager
+def frozen_folder(target: Path) -> Iterator[Path]:
+    """A folder to fill that becomes `target`, read-only, where the block ends well, and vanishes where it does not.
+
+    Raises `StoreError` if `target` exists, or where something cannot be written.
+    """
+    if target.exists():
+        raise StoreError(
+            "this release exists",
+            expected="a version that has not been released",
+            found=target.name,
+            where=target.as_posix(),
+            hint="it is never changed",
+        )
+    partial = target.with_name(f".{target.name}.partial")
+    _remove(partial)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        _protect(partial)
         partial.rename(target)
     except OSError as error:
-        remove(partial)
+        _remove(partial)
         raise StoreError(
             "the release could not be written",
+            expected="a folder that can be written to, with room",
             found=error.strerror or str(error),
             where=target.as_posix(),
             hint="nothing was released; mend this and try again",
         ) from error
-    _seal(target).chmod(0o444)
-    return whole
 
 
 def _seal(target: Path) -> Path:
@@ -192,14 +209,13 @@ def _mark(report: Path, words: str) -> str:
     return digest_file(report)
 
 
-def protect(folder: Path) -> None:
-    """Make a folder and all that is in it read-only."""
+def _protect(folder: Path) -> None:
     for path in folder.rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)
     folder.chmod(0o555)
 
 
-def remove(folder: Path) -> None:
+def _remove(folder: Path) -> None:
     """Remove what a broken attempt left, read-only as it may be."""
     if folder.is_dir():
         folder.chmod(0o755)

@@ -12,9 +12,8 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from exvivo.errors import StoreError
 from exvivo.files import digest_file, read_json, write_json
-from exvivo.release.freeze import copy_file, protect, releasing, remove
+from exvivo.release.freeze import copy_file, frozen_folder, releasing
 from exvivo.release.sign import ReleaseError, check_words
 
 TRAINED, NETWORKS = Path("results/cohort/cells"), Path("networks")
@@ -31,12 +30,9 @@ def release_network(network: str, scope: str, *, initials: str, note: str) -> Pa
     name = f"{network}_{scope}"
     files = _trained(network, scope)
     with releasing():
-        top = NETWORKS / network
-        target = top / f"v{1 + max(released_networks(network), default=0)}"
-        partial = top / f".{target.name}.partial"
-        remove(partial)
-        partial.mkdir(parents=True)
-        try:
+        version = 1 + max(released_networks(network), default=0)
+        target = NETWORKS / network / f"v{version}"
+        with frozen_folder(target) as partial:
             digests = {path.name: copy_file(path, partial / path.name) for path in files}
             signed = {
                 "network": network,
@@ -47,16 +43,6 @@ def release_network(network: str, scope: str, *, initials: str, note: str) -> Pa
                 "sha256": digests,
             }
             write_json(partial / "release.json", signed)
-            protect(partial)
-            partial.rename(target)
-        except OSError as error:
-            remove(partial)
-            raise StoreError(
-                "the network could not be released",
-                found=error.strerror or str(error),
-                where=target.as_posix(),
-                hint="nothing was released; mend this and try again",
-            ) from error
     return target / f"{name}.safetensors"
 
 
@@ -81,7 +67,12 @@ def _trained(network: str, scope: str) -> list[Path]:
         )
     record = read_json(files[1])
     if reason := record.get("skipped"):
-        raise ReleaseError("this network could not be trained", found=reason, where=files[0].name)
+        raise ReleaseError(
+            "this network could not be trained",
+            expected="one with weights",
+            found=reason,
+            where=files[0].name,
+        )
     if record.get("sha256") != digest_file(files[0]):
         raise ReleaseError(
             "record and weights are not of one training",

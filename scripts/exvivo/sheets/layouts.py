@@ -122,6 +122,14 @@ def contrast_wells(layout: pd.DataFrame, contrast: Mapping[str, Mapping[str, Any
     return pd.Series(side, index=layout.index, dtype=object)
 
 
+def wells_of_side(
+    layout: pd.DataFrame, contrast: Mapping[str, Mapping[str, Any]], side: str
+) -> set[tuple[str, str]]:
+    """Plate and well of each well on one side of a contrast; none of an empty layout. Errors as `contrast_wells`."""
+    own = layout[contrast_wells(layout, contrast) == side] if len(layout) else layout
+    return set(zip(own["plate"], own["well"], strict=True))
+
+
 def check_controls(
     layout: pd.DataFrame, contrast: Mapping[str, Mapping[str, Any]], min_controls: int
 ) -> list[Problem]:
