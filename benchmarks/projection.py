@@ -36,7 +36,7 @@ from projection_methods import (  # noqa: E402
 )
 
 from exvivo.checksums import new_checksum  # noqa: E402
-from exvivo.files import write_text  # noqa: E402
+from exvivo.files import read_buffer, write_text  # noqa: E402
 
 RATIOS = (
     ("raw_read", "of raw read", "{:.0%}"),
@@ -106,6 +106,23 @@ def measure_hashes(rounds: int = 5) -> list[Row]:
             checksum.hexdigest()
             seconds.append(time.perf_counter() - start)
         rows.append(Row("checksum, one core", algorithm, len(content) / 1e6, seconds, 1.0))
+    return rows
+
+
+def measure_targets(path: Path, rounds: int = 8) -> list[Row]:
+    """Reading a file from the page cache into memory that starts with a page, or a little later in it."""
+    memory, rows = read_buffer((2 << 20) + 4096), []
+    with path.open("rb", buffering=0) as handle:
+        for offset in (0, 16, 64):
+            target, seconds = memory[offset : offset + (2 << 20)], []
+            for _ in range(rounds):
+                handle.seek(0)
+                start = time.perf_counter()
+                while handle.readinto(target):
+                    pass
+                seconds.append(time.perf_counter() - start)
+            name = f"target starts {offset} bytes into its page"
+            rows.append(Row("read, one core, warm", name, path.stat().st_size / 1e6, seconds, 1.0))
     return rows
 
 
@@ -271,6 +288,7 @@ def main() -> None:
         _, peak, _ = run_plate(plain)
         if asked.growth:
             rows += measure_growth(plain, asked.growth, asked.planes, asked.side)
+        rows += measure_targets(plain.flat[0])
         for name in ("lzw", "zlib"):
             stacks = generate(folder / name, 4, 6, asked.side, compression=name, predictor=True)
             packed = Methods(folder / name, stacks, asked.threads)

@@ -17,7 +17,7 @@ import tifffile
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from exvivo.files import write_json, write_text
+from exvivo.files import read_buffer, write_json, write_text
 from exvivo.plates.admission import Admission
 from exvivo.plates.base import Fingerprint, RawFile
 from exvivo.plates.findings import Well
@@ -101,7 +101,7 @@ class Methods:
         self.paths = [[folder / file.path for file in stack] for stack in stacks]
         self.flat = [path for stack in self.paths for path in stack]
         self.megabytes = sum(path.stat().st_size for path in self.flat) / 1e6
-        self.buffer = bytearray(8 << 20)
+        self.buffer = read_buffer(8 << 20)
 
     def raw_read(self) -> None:
         """Read the same files one after the other, and do nothing with them."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from exvivo.errors import StoreError
-from exvivo.files import write_text
+from exvivo.files import read_buffer, write_text
 
 ALGORITHM = "crc32-adler32"
 ALGORITHMS = (ALGORITHM, "sha256")
@@ -84,10 +84,10 @@ def new_checksum(algorithm: str = ALGORITHM) -> Checksum:
 
 def checksum_file(path: Path | str, algorithm: str = ALGORITHM) -> str:
     """Return the checksum of a file, read in blocks. Raises `OSError` if it cannot be read."""
-    checksum, block = new_checksum(algorithm), bytearray(_BLOCK)
+    checksum, block = new_checksum(algorithm), read_buffer(_BLOCK)
     with Path(path).open("rb", buffering=0) as handle:
         while count := handle.readinto(block):
-            checksum.update(memoryview(block)[:count])
+            checksum.update(block[:count])
     return checksum.hexdigest()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import socket
@@ -50,6 +51,16 @@ def replacing(path: Path | str) -> Iterator[Path]:
     except BaseException:
         _remove(partial)
         raise
+
+
+def read_buffer(size: int) -> memoryview:
+    """Memory of `size` bytes to read files into, at the start of a page.
+
+    Processors copy by a fast string instruction that falls to a quarter of its speed where the target starts
+    a few bytes later in its page than the source; memory of `bytearray` starts 16 bytes late. Measured in
+    `benchmarks/projection.md`.
+    """
+    return memoryview(mmap.mmap(-1, size))
 
 
 def write_text(path: Path | str, text: str) -> None:

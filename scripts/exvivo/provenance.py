@@ -7,18 +7,20 @@ and stays when a comment, a docstring or a time stamp changes. Standard library 
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from functools import cache
 from pathlib import Path
 
+from exvivo.codefacts import facts, save
 from exvivo.errors import StoreError
 
 PACKAGE = Path(__file__).resolve().parent
 SCRIPTS = PACKAGE.parent
 
 # What a message says cannot change a result; a better sentence must not retrain a facility's models.
-_WITHOUT_RESULTS = frozenset({"exvivo", "exvivo.errors", "exvivo.log", "exvivo.provenance"})
+_WITHOUT_RESULTS = frozenset(
+    {"exvivo", "exvivo.errors", "exvivo.log", "exvivo.provenance", "exvivo.codefacts"}
+)
 # Data that a package reads at run time.
 _DATA_SUFFIXES = frozenset({".j2", ".css", ".js"})
 
@@ -27,6 +29,7 @@ _DATA_SUFFIXES = frozenset({".j2", ".css", ".js"})
 def code_digest(script: str) -> str:
     """Digest of all modules of exvivo that `script` (a file name in scripts/) can reach, 16 hex digits."""
     content = "\n".join(f"{name} {digest}" for name, digest in module_digests(script).items())
+    save()
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -73,13 +76,7 @@ def _path(name: str) -> Path:
 @cache
 def _imports(path: Path) -> frozenset[str]:
     """Modules of exvivo named by the import statements of one file, wherever in the file they stand."""
-    names: set[str] = set()
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    names = facts(path).imports
     ours = {name for name in names if name.partition(".")[0] == "exvivo" and _path(name).is_file()}
     return frozenset(ours | {parent for name in ours for parent in _parents(name)})
 
@@ -90,23 +87,12 @@ def _parents(name: str) -> list[str]:
 
 
 @cache
-def _tree(path: Path) -> ast.Module:
-    """The code of one file without its docstrings, which cannot change a result either."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    for node in ast.walk(tree):
-        documented = isinstance(
-            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        )
-        if documented and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return tree
-
-
-@cache
 def _module_digest(name: str) -> str:
     path = _path(name)
-    content = ast.dump(_tree(path)).encode()
-    if path.name == "__init__.py":
-        for data in sorted(p for p in path.parent.rglob("*") if p.suffix in _DATA_SUFFIXES):
-            content += data.relative_to(path.parent).as_posix().encode() + data.read_bytes()
+    digest = facts(path).digest
+    if path.name != "__init__.py":
+        return digest
+    content = digest.encode()
+    for data in sorted(p for p in path.parent.rglob("*") if p.suffix in _DATA_SUFFIXES):
+        content += data.relative_to(path.parent).as_posix().encode() + data.read_bytes()
     return hashlib.sha256(content).hexdigest()

@@ -29,7 +29,6 @@ def clear():
     for function in (
         provenance.code_digest,
         provenance._imports,
-        provenance._tree,
         provenance._module_digest,
     ):
         function.cache_clear()

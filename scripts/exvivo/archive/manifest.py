@@ -14,7 +14,7 @@ from pathlib import Path
 
 from exvivo.checksums import FileHash, new_checksum
 from exvivo.errors import PlateError, StoreError
-from exvivo.files import digest_bytes, write_text
+from exvivo.files import digest_bytes, read_buffer, write_text
 from exvivo.plates.places import place
 from exvivo.plates.tree import walk
 
@@ -142,11 +142,11 @@ def _read(path: Path, known: FileHash | None) -> tuple[str, str]:
     """SHA-256 of a file and the checksum of `known`'s kind, in one pass; empty texts if it cannot be read."""
     sha256 = new_checksum("sha256")
     other = new_checksum(known.algorithm) if known else None
-    block = bytearray(_BLOCK)
+    block = read_buffer(_BLOCK)
     try:
         with path.open("rb", buffering=0) as handle:
             while count := handle.readinto(block):
-                piece = memoryview(block)[:count]
+                piece = block[:count]
                 sha256.update(piece)
                 if other:
                     other.update(piece)

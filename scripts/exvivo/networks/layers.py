@@ -33,7 +33,10 @@ class SameConv2d(nn.Conv2d):
     """Convolution with TensorFlow's SAME padding, which is one-sided where the sum is odd.
 
     Weights converted from TensorFlow expect it: at stride 2 and an even size it pads right and bottom only.
+    `plain` leaves every convolution to PyTorch's own, for the plain loop of the benchmark.
     """
+
+    plain = False
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (n, C, h, w)."""
@@ -48,7 +51,8 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 def conv_same(conv: nn.Conv2d, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Convolve with `weight` and `bias` in place of the layer's own, padded as the layer pads."""
-    if conv.kernel_size == (1, 1) and conv.stride == (1, 1) and input.device.type == "cpu":
+    pointwise = conv.kernel_size == (1, 1) and conv.stride == (1, 1)
+    if pointwise and input.device.type == "cpu" and not getattr(conv, "plain", False):
         # On channels-last maps a 1×1 convolution is one matrix product, without the copies that
         # PyTorch's convolution makes of a single image on a CPU.
         return F.linear(input.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)

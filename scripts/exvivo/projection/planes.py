@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from exvivo.checksums import Checksum, new_checksum
 from exvivo.errors import PlateError
+from exvivo.files import read_buffer
 from exvivo.projection.raster import Raster, find_raster
 
 if TYPE_CHECKING:  # imported where a file needs it: most do not
@@ -70,8 +71,7 @@ class PlaneReader:
     """Reads planes, one after the other, through one buffer. Not for use by several threads at once."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray(BLOCK)
-        self._block = memoryview(self._buffer)
+        self._block = read_buffer(BLOCK)
 
     def read(self, path: Path, size: int, begin: Begin, add: Add) -> Checksum:
         """Pass the pixels of the image at `path` to `begin` and `add`; return the file's checksum.

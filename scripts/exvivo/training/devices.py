@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import warnings
@@ -12,6 +13,9 @@ from exvivo.errors import DeviceError
 
 logger = logging.getLogger(__name__)
 DEVICES = ("auto", "cpu", "cuda")
+
+# Of mallopt(3), glibc.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGEST = -1, -3, 1 << 30
 
 
 def resolve_device(
@@ -71,7 +75,20 @@ def prepare(device: torch.device, threads: int | None = None) -> None:
         warnings.filterwarnings("ignore", message=".*max_pool2d.*deterministic.*")
     else:
         torch.set_deterministic_debug_mode("error")
+        _keep_freed_memory()
     logger.info("%s", describe(device))
+
+
+def _keep_freed_memory() -> None:
+    """Let the allocator keep what tensors give back, for the next step asks for the same sizes again.
+
+    By default memory of a large tensor goes back to the system, which fills it with zeros when it is asked for
+    again: a tenth of a training step. Only glibc is told; others keep their ways.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST)
+        mallopt(_M_TRIM_THRESHOLD, _LARGEST)
 
 
 def describe(device: torch.device) -> str:

@@ -1,7 +1,7 @@
 """The training loop as a person would write it in eager PyTorch: the yardstick of tests and benchmarks.
 
-No folding of normalisations, no fused optimiser, no channels-last layout, no tables on the device; the same
-draws, augmentation, targets and formula of Adam. `exvivo.training.engine` must give the same weights up to
+PyTorch's own convolutions, no folding of normalisations, no fused optimiser, no channels-last layout, no tables
+on the device; the same draws, augmentation, targets and formula of Adam. `exvivo.training.engine` must give the same weights up to
 rounding, and be faster.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from exvivo.networks.layers import FrozenBatchNorm2d
+from exvivo.networks.layers import FrozenBatchNorm2d, SameConv2d
 from exvivo.networks.preprocessing import Preprocessing
 from exvivo.networks.recipes import Recipe
 from exvivo.training.augmentation import AUGMENT, affine, draw
@@ -37,6 +37,8 @@ class PlainLoop:
         for module in model.modules():
             if isinstance(module, FrozenBatchNorm2d):
                 module.folded = False
+            if isinstance(module, SameConv2d):
+                module.plain = True
         self.model, self.data, self.recipe, self.rule = model, data, recipe, rule
         self.phase, self.seed, self.steps_done = phase, seed, 0
         self.moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in model.parameters()]
