@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from exvivo.morphology.data import Scale, centre
+from exvivo.morphology.passes import laid_out, per_pass, placed
 
 SQUARE = 5
-_AT_ONCE = 4000  # masked images in one pass
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def occlude(
     C × size² masked images a cell: some seconds a hundred cells. Memory does not grow with their number but for the maps.
     """
     mean, sd = (torch.tensor(v, device=device).view(1, -1, 1, 1) for v in (scale.mean, scale.sd))
-    module = module.to(device).eval()
+    module = placed(module, device).eval()
     kept = _masks(size, square).to(device)
     maps, calls = [], []
     for crop in centre(crops, size):
@@ -53,7 +53,7 @@ def occlude(
             image = (
                 torch.from_numpy(np.ascontiguousarray(crop))[None].to(device).float() - mean
             ) / sd
-            own = module(image).float().softmax(1)[0]
+            own = module(laid_out(image)).float().softmax(1)[0]
             called = int(own.argmax())
             masked = [own[called] - _probability(module, image, kept, c, called) for c in range(len(crop))]  # fmt: skip
         maps.append(torch.stack(masked).view(len(crop), size, size).cpu().numpy())
@@ -76,9 +76,10 @@ def _probability(
 ) -> Tensor:
     """Probability (size²,) of the called class with one channel masked; after scaling the mean is 0."""
     found = []
-    for start in range(0, len(kept), _AT_ONCE):
-        part = kept[start : start + _AT_ONCE]
+    count = per_pass(kept.device)
+    for start in range(0, len(kept), count):
+        part = kept[start : start + count]
         masked = image.repeat(len(part), 1, 1, 1)
         masked[:, channel] *= part
-        found.append(module(masked).float().softmax(1)[:, called])
+        found.append(module(laid_out(masked)).float().softmax(1)[:, called])
     return torch.cat(found)

@@ -22,6 +22,7 @@ from torch import nn
 from exvivo.crops import CropReader, CropSettings
 from exvivo.errors import StoreError
 from exvivo.morphology.data import Scale, centre
+from exvivo.morphology.passes import laid_out, per_pass, placed
 from exvivo.morphology.training import TrainedCells
 from exvivo.networks.cells import build_cell_network
 from exvivo.networks.tensorfiles import unpack
@@ -140,19 +141,18 @@ def call_arrays(
     size: int,
     *,
     device: torch.device | str = "cpu",
-    batch_size: int = 4096,
 ) -> Called:
     """Call crops (n, C, P, P) in memory, with their features (n, F)."""
     mean, sd = (torch.tensor(v, device=device).view(1, -1, 1, 1) for v in (scale.mean, scale.sd))
-    module = module.to(device).eval()
+    module, count = placed(module, device).eval(), per_pass(device)
     cancer = np.empty(len(crops), np.float32)
     features = np.empty((len(crops), module.n_features), np.float32)
     with torch.inference_mode():
-        for start in range(0, len(crops), batch_size):
-            own = slice(start, start + batch_size)
+        for start in range(0, len(crops), count):
+            own = slice(start, start + count)
             inner = np.ascontiguousarray(centre(crops[own], size))
             inputs = (torch.from_numpy(inner).to(device).float() - mean) / sd
-            found = module.forward_features(inputs)
+            found = module.forward_features(laid_out(inputs))
             logits = module.from_features(found).float()
             cancer[own] = logits.softmax(1)[:, 1].cpu().numpy()
             features[own] = found.float().cpu().numpy()

@@ -23,6 +23,7 @@ from exvivo.errors import TrainingError
 from exvivo.files import digest_bytes
 from exvivo.morphology.augment import draw_turns, grids, turn
 from exvivo.morphology.data import CellSet, Scale, Split, centre
+from exvivo.morphology.passes import laid_out, per_pass, placed
 from exvivo.morphology.recipe import CellRecipe
 from exvivo.networks.cells import build_cell_network
 from exvivo.training.checkpoints import Checkpoint, CheckpointFolder
@@ -32,7 +33,7 @@ from exvivo.training.progress import Progress
 from exvivo.training.record import code_digest
 
 logger = logging.getLogger(__name__)
-_AT_ONCE = 2000  # cells in one pass without gradients
+_STATISTICS = 2000  # cells in a batch whose statistics are averaged at the end
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def train_cells(
         "device": describe(torch.device(device)),
     }
     run = digest_bytes(json.dumps(inputs, sort_keys=True).encode())
-    loop = _Loop(module.to(device), data, split, recipe, scale, seed, torch.device(device))
+    loop = _Loop(placed(module, device), data, split, recipe, scale, seed, torch.device(device))
     loop.train(CheckpointFolder(checkpoints, run, checkpoint_seconds))
     record = {"exvivo": exvivo.__version__, "run": run, **inputs, "counts": split.counts()}
     record |= {"held_out_by": split.by, "metrics": loop.judge()}
@@ -174,7 +175,7 @@ class _Loop:
 
     def _step(self, own: Tensor, turns: Tensor) -> tuple[NDArray, NDArray]:
         inputs = turn((self.crops[own].float() - self.mean) / self.sd, turns, self.grid)
-        logits = self.module(inputs)
+        logits = self.module(laid_out(inputs))
         self.optimizer.zero_grad(set_to_none=True)
         F.cross_entropy(logits, self.labels[own]).backward()
         self.optimizer.step()
@@ -182,14 +183,15 @@ class _Loop:
 
     def _logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         self.module.eval()
-        starts = range(0, len(rows), _AT_ONCE)
+        count = per_pass(self.device)
+        starts = range(0, len(rows), count)
         with torch.inference_mode():
-            found = [self.module(self._inputs(rows[s : s + _AT_ONCE])) for s in starts]
+            found = [self.module(self._inputs(rows[s : s + count])) for s in starts]
             return torch.cat(found).float().cpu().numpy()
 
     def _inputs(self, rows: NDArray[np.int64]) -> Tensor:
         inner = np.ascontiguousarray(centre(self.data.crops[rows], self.data.size))
-        return (torch.from_numpy(inner).to(self.device).float() - self.mean) / self.sd
+        return laid_out((torch.from_numpy(inner).to(self.device).float() - self.mean) / self.sd)
 
     def _add_weights(self) -> None:
         for name, parameter in self.module.named_parameters():
@@ -213,9 +215,9 @@ class _Loop:
         for norm in norms:
             norm.train()
         with torch.no_grad():
-            whole = len(self.split.train) // _AT_ONCE * _AT_ONCE or len(self.split.train)
-            for start in range(0, whole if norms else 0, _AT_ONCE):
-                self.module(self._inputs(self.split.train[start : start + _AT_ONCE]))
+            whole = len(self.split.train) // _STATISTICS * _STATISTICS or len(self.split.train)
+            for start in range(0, whole if norms else 0, _STATISTICS):
+                self.module(self._inputs(self.split.train[start : start + _STATISTICS]))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         self.module.eval()
