@@ -10,6 +10,7 @@ network on its own hardware; a GPU has not been measured here.
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -46,6 +47,7 @@ def made_up(count: int) -> NDArray[np.uint16]:
 
 def write_store(path: Path, crops: NDArray[np.uint16]) -> None:
     """Ours: one store, chunks and shards, with its digest."""
+    shutil.rmtree(path, ignore_errors=True)
     writer = CropsWriter(path, "P", SETTINGS, len(crops))
     for start in range(0, len(crops), 4096):
         writer.append(crops[start : start + 4096])
