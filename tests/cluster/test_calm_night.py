@@ -87,4 +87,5 @@ def test_one_changed_plate_submits_its_chain_alone(facility):
     assert set(rules) > PLATE_RULES and set(rules.values()) == {1}
     assert not [s for s in SCREENS if s != "N02" and f"wildcards: screen={s}\n" in log]
     assert sum(job.startswith("rule_plate_") for job in jobs) == 1
-    assert len(jobs) == 5, jobs  # the plate, its screen, its report, the facility's table and its page
+    # The plate, its screen, its report, the facility's table, and its page.
+    assert len(jobs) == 5, jobs
