@@ -1,4 +1,4 @@
-"""What a facility costs as it grows: time, memory, files and jobs of 1, 10, 100 tiny plates, run whole.
+"""What a facility costs as it grows: time, memory, files and jobs of more and more tiny plates, run whole.
 
     python benchmarks/growth.py [--plates 1 10 100] [--out benchmarks/growth.tsv]
 

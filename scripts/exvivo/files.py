@@ -57,8 +57,8 @@ def read_buffer(size: int) -> memoryview:
     """Memory of `size` bytes to read files into, at the start of a page.
 
     Processors copy by a fast string instruction that falls to a quarter of its speed where the target starts
-    a few bytes later in its page than the source; memory of `bytearray` starts 16 bytes late. Measured in
-    `benchmarks/projection.md`.
+    a few bytes later in its page than the source; memory of `bytearray` starts 16 bytes late.
+    `benchmarks/projection.py` measures it.
     """
     return memoryview(mmap.mmap(-1, size))
 
