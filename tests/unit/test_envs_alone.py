@@ -7,16 +7,15 @@ that of the lock; a package that is installed there but not in the list cannot b
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from test_envs import ENVIRONMENTS, REPOSITORY, locked, names, pins, rules_scripts
 
+from conda_channel import closure
+from env_lists import ENVIRONMENTS, REPOSITORY, locked, names, pins, rules_scripts
 from exvivo import provenance
 
 pytestmark = pytest.mark.slow
@@ -35,22 +34,6 @@ for foreign in sys.argv[4].split():
         continue
     sys.exit(f"{foreign} is visible, though it is not in the list")
 """
-
-
-def closure(listed: set[str]) -> dict[str, Distribution]:
-    """Packages of a list and all they require, by name."""
-    found: dict[str, Distribution] = {}
-    waiting = list(listed)
-    while waiting:
-        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
-        if name in found:
-            continue
-        found[name] = distribution(name)
-        for text in found[name].requires or []:
-            requirement = Requirement(text)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                waiting.append(requirement.name)
-    return found
 
 
 def virtual_environment(folder: Path, packages: dict[str, Distribution]) -> Path:
