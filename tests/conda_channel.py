@@ -26,7 +26,7 @@ PLATFORM = "linux-64"
 PYPI_TO_CONDA = {"torch": "pytorch", "snakemake": "snakemake-minimal"}
 CHANNEL_OF = {"snakemake-minimal": "bioconda", "snakemake-executor-plugin-slurm": "bioconda"}
 NOT_PACKED = shutil.ignore_patterns(
-    "__pycache__", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip",
+    "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip",
     "site-packages", "dist-packages", "config-3*", "*.a",
 )  # fmt: skip
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -103,7 +103,7 @@ def pack_distribution(folder: Path, name: str, package: Distribution) -> None:
     files = {}
     for file in package.files or []:
         source = Path(str(package.locate_file(file)))
-        if ".." not in file.parts and "__pycache__" not in file.parts and source.is_file():
+        if ".." not in file.parts and source.is_file():
             files[source] = site / file
     depends = [f"python {PYTHON}.*"]
     for requirement in required(package):
