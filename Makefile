@@ -38,8 +38,8 @@ test-fast: $(DONE)  ## run the tests that take seconds
 test-accuracy: $(DONE)  ## run the pipeline on images with a known answer
 	$(BIN)/python -m pytest -m accuracy -s
 
-test-cluster: $(DONE)  ## run the tests on a Slurm cluster brought up for them (as root)
-	$(BIN)/python -m pytest -m 'cluster and not soak' tests/cluster
+test-cluster: $(if $(EXVIVO_DEMO),$(DONE),demo)  ## run the tests on a Slurm cluster brought up for them (as root), the demo first
+	EXVIVO_DEMO=$(or $(EXVIVO_DEMO),$(abspath $(DEMO))) $(BIN)/python -m pytest -m 'cluster and not soak' tests/cluster
 
 test-soak: $(DONE)  ## run whole facilities and nights, here and on a Slurm cluster (as root; an hour)
 	$(BIN)/python -m pytest -m soak
