@@ -63,17 +63,22 @@ def _null(design: Array, plates: list[str], noise: Noise, seed: int) -> tuple[Ar
         sd**2 / above.sum(axis=1) + share**2 @ np.array([_variance(row) for row in shifts])
     )
     random = random_of(seed, "flat", str(design.tolist()), *plates)
-    sums = np.stack(
-        [
-            random.choice(noise.shape, (int(count), DRAWS)).sum(axis=0)
-            if count
-            else np.zeros(DRAWS)
-            for count in design.sum(axis=1)
-        ]
-    )
+    sums = np.stack([_sums(int(count), noise.shape, random) for count in design.sum(axis=1)])
     degrees = float(noise.degrees_at(0.0))
     sums *= sd * np.sqrt(degrees / random.chisquare(degrees, DRAWS))
     means = np.cumsum(sums[::-1], axis=0)[::-1] / above.sum(axis=1)[:, None]
     # The controls' error lowers or raises all wells of a plate alike.
     largest = np.max(np.abs(means + share @ shifts) / errors[:, None], axis=0)
     return errors, np.sort(largest)
+
+
+def _sums(wells: int, shape: Array, random: np.random.Generator) -> Array:
+    """Standardised sums (DRAWS,) of the scatter of so many wells of one dose.
+
+    The deviations known are half differences of two wells, and of errors as often up as down a sum has the
+    distribution of a difference. So one draw stands for two wells: two draws, each of two wells, would be four, whose
+    tails are lighter, and a single outlier among the replicates would pass for an effect.
+    """
+    pairs, single = divmod(wells, 2)
+    drawn = np.sqrt(2.0) * random.choice(shape, (pairs, DRAWS)).sum(axis=0)
+    return drawn + random.choice(shape, (single, DRAWS)).sum(axis=0)
