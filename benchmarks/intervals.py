@@ -5,8 +5,7 @@
 Made-up responses: screens of 24 drugs, five doses in duplicate. For coverage a third of the drugs has no effect, a third
 a partial and a third a strong one, normal scatter of 10 %, six controls of each side. Screens without effect: scatter of
 8 %, normal or Student's t with three degrees of freedom. `share`: of intervals that hold the truth; of p-values below 0.05; of screens with
-any q-value below 0.05; `mean_error` of the score. Nothing was chosen on seeds from 1000 on. The table in git has
-the coverage alone.
+any q-value below 0.05; `mean_error` of the score. Nothing was chosen on seeds from 1000 on.
 """
 
 from __future__ import annotations
