@@ -120,6 +120,7 @@ def test_every_rule_ran_in_an_environment_made_from_its_list(conda, flow):
     assert flow.said.count("Activating conda environment") >= 10
 
 
+@pytest.mark.soak
 def test_scores_are_those_of_the_locked_environment(flow, tmp_path, repository):
     plain = Workflow(repository, tmp_path / "plain")
     make_screen(plain.work)
