@@ -95,15 +95,16 @@ def test_screens_of_inactive_drugs_have_uniform_p_values_and_no_discoveries() ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "options", [{}, {"controls": 6, "plates": 3}, {"replicates": 3}, {"tails": 3.0}]
-)
+@pytest.mark.parametrize("options", [{}, {"controls": 6, "plates": 3}, {"replicates": 3}])
 def test_false_discovery_rate_over_many_inactive_screens(options) -> None:
     check_null(inactive_p_values(80, **options))
 
 
 def test_an_outlier_among_duplicates_is_seldom_an_effect() -> None:
-    """One well in 240 stands far out, in a highest dose: one pair in 120, of which a drug without effect has five."""
+    """One well in 240 stands far out, in a highest dose: one pair in 120, of which a drug without effect has five.
+
+    At the levels of a flat curve, as in all tests of `_flat`. Fitted curves follow an outlier: benchmarks/intervals.py.
+    """
     p, found = [], []
     for seed in range(8):
         wells = responses_of({f"d{i}": NONE for i in range(24)}, seed=seed)
