@@ -169,11 +169,14 @@ class TestPage:
 
 class TestRanking:
     def rows(self, page):
-        (table,) = page.find("table", id_="ranked")
-        return [
-            [c.text.strip() for c in r.children if not isinstance(c, str)]
-            for r in table.find("tbody")[0].find("tr")
-        ]
+        """Texts of the cells of each row; of the drug's cell its name alone, and its remarks after all others."""
+        found = []
+        for row in page.find("table", id_="ranked")[0].find("tbody")[0].find("tr"):
+            texts = [c.text.strip() for c in row.children if not isinstance(c, str)]
+            texts[1] = row.find("bdi", class_="drug-name")[0].text.strip()
+            texts.append("".join(one.text.strip() for one in row.find("span", class_="why")))
+            found.append(texts)
+        return found
 
     def test_every_drug_with_its_numbers_as_in_the_table(self, screen, page):
         own = screen.scores[screen.scores["readout"] == screen.headline]

@@ -73,19 +73,20 @@ def inactive_p_values(
 
 def _flat(wells: pd.DataFrame, seed: int) -> np.ndarray:
     treated = (wells["role"] == "treatment").to_numpy()
-    fitted, free = np.where(treated, 0.0, np.nan), np.where(treated, 4.0, 0.0)
-    noise = estimate_noise(wells, fitted, free, DEFAULT_CONTRAST, "r")
+    # Of replicates the curves are not asked: these p-values are those of the whole path.
+    fitted, free = np.where(treated, 0.5, np.nan), np.where(treated, 4.0, 0.0)
+    noise = estimate_noise(wells, fitted, free, DEFAULT_CONTRAST, "r", without_effect=True)
     points = [_points(part) for _, part in wells[treated].groupby("treatment")]
     return flat_p_values(points, noise, seed=seed)
 
 
 def check_null(screens: list[np.ndarray]) -> None:
-    """p-values uniform within error, and false discoveries in at most 5 % of the screens within theirs."""
+    """p-values uniform within error or 0.01 too few, and false discoveries in at most 5 % of the screens within error."""
     p = np.concatenate(screens)
     for limit in (0.01, 0.05, 0.2, 0.5, 0.8):
         # Drugs of a plate share its controls, so that their p-values are worth fewer than there are.
         spread = 3 * np.sqrt(limit * (1 - limit) / len(p)) * 2
-        assert abs((p < limit).mean() - limit) < spread, limit
+        assert -spread - 0.01 < (p < limit).mean() - limit < spread, limit
     found = sum((false_discovery_rates(one) < 0.05).any() for one in screens)
     assert found <= 0.05 * len(screens) + 2 * np.sqrt(0.05 * 0.95 * len(screens))
 
@@ -95,16 +96,22 @@ def test_screens_of_inactive_drugs_have_uniform_p_values_and_no_discoveries() ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{}, {"controls": 6, "plates": 3}, {"replicates": 3}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"controls": 6, "plates": 3},
+        {"replicates": 3},
+        {"tails": 3.0},
+        {"tails": 3.0, "controls": 6, "plates": 3},
+    ],
+)
 def test_false_discovery_rate_over_many_inactive_screens(options) -> None:
     check_null(inactive_p_values(80, **options))
 
 
 def test_an_outlier_among_duplicates_is_seldom_an_effect() -> None:
-    """One well in 240 stands far out, in a highest dose: one pair in 120, of which a drug without effect has five.
-
-    At the levels of a flat curve, as in all tests of `_flat`. Fitted curves follow an outlier: benchmarks/intervals.py.
-    """
+    """One well in 240 stands far out, in a highest dose: one pair in 120, of which a drug without effect has five."""
     p, found = [], []
     for seed in range(8):
         wells = responses_of({f"d{i}": NONE for i in range(24)}, seed=seed)
@@ -192,6 +199,30 @@ def test_scatter_is_found_at_each_level() -> None:
     assert noise.sd_at(0.0) == pytest.approx(0.05, rel=0.15)
     assert noise.sd_at(0.5) == pytest.approx(0.15, rel=0.15)
     assert noise.basis == "replicates of r"
+
+
+def test_an_outlier_counts_among_wells_without_effect_though_the_curve_follows_it() -> None:
+    wells = responses_of({f"d{i}": NONE for i in range(6)}, noise=0.02)
+    wells = wells[wells["role"] == "treatment"].reset_index(drop=True)
+    out = wells.index[(wells["treatment"] == "d0") & (wells["concentration"] == 1e4)]
+    wells.loc[out, "viability"] = [1.0, 0.2]
+    fitted = np.where(wells.index.isin(out), 0.4, 0.0)
+    free = np.full(len(wells), 4.0)
+    how = (wells, fitted, free, DEFAULT_CONTRAST, "r")
+    curve, null = estimate_noise(*how), estimate_noise(*how, without_effect=True)
+    assert curve.sd_at(0.0) < 0.05 and curve.sd_at(0.4) > 0.2
+    assert null.sd_at(0.0) > 0.09
+    alike = estimate_noise(wells, fitted * 2, free, DEFAULT_CONTRAST, "r", without_effect=True)
+    assert (alike.sd == null.sd).all()  # whatever the curves are
+
+
+def test_single_wells_without_effect_scatter_about_a_curve_that_may_have_one() -> None:
+    """No replicates: the deviation counts between the well and its curve."""
+    wells = responses_of({f"d{i}": NONE for i in range(6)}, replicates=1, noise=0.02)
+    wells = wells[wells["role"] == "treatment"].reset_index(drop=True)
+    fitted, free = np.full(len(wells), 0.3), np.full(len(wells), 2.0)
+    null = estimate_noise(wells, fitted, free, DEFAULT_CONTRAST, "r", without_effect=True)
+    assert null.basis == "distances from the curves of r" and null.sd_at(0.0) > 0.3
 
 
 def test_single_replicates_take_their_scatter_from_the_curves() -> None:

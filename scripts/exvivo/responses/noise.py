@@ -98,7 +98,13 @@ def random_of(seed: int, *names: str) -> np.random.Generator:
 
 
 def estimate_noise(
-    wells: pd.DataFrame, fitted: Array, free: Array, contrast: Mapping[str, object], basis: str
+    wells: pd.DataFrame,
+    fitted: Array,
+    free: Array,
+    contrast: Mapping[str, object],
+    basis: str,
+    *,
+    without_effect: bool = False,
 ) -> Noise | None:
     """The scatter of one readout.
 
@@ -108,6 +114,9 @@ def estimate_noise(
         free: the number of parameters of the row's curve.
         contrast: which wells are the controls.
         basis: name of the readout, for `Noise.basis`.
+        without_effect: count a deviation at the level nearest to 0 between the wells it was taken from, not at
+            that of the curve. A curve follows its outlier away from 0; what is asked of a drug without effect
+            is how far its wells scatter, outliers too.
 
     Returns:
         From the replicates of each drug and dose; where there are too few of them from the distances to the
@@ -120,13 +129,17 @@ def estimate_noise(
     own = pd.DataFrame({"y": inhibition, "fitted": fitted, "free": free})
     own = own.assign(curve=pd.factorize(pd.MultiIndex.from_arrays(curve))[0])
     own = own.assign(dose=wells["concentration"].to_numpy(dtype=float))[known]
-    level, deviation, degrees = _replicates(own)
+    away = _replicates(own)
     source = "replicates"
-    if degrees.sum() < FEWEST:
-        level, deviation, degrees = _residuals(own)
+    if away["degrees"].sum() < FEWEST:
+        away = _residuals(own)
         source = "distances from the curves"
+    deviation, degrees = away["deviation"].to_numpy(), away["degrees"].to_numpy()
     if degrees.sum() < 1.0 or not np.any(deviation != 0):
         return None
+    level = away["fitted"].to_numpy()
+    if without_effect:
+        level = np.clip(0.0, away["low"], away["high"]).to_numpy()
     sd, freedom = smooth(level, deviation**2 * degrees, degrees)
     scaled = deviation / np.interp(level, _LEVELS, sd)
     shape = scaled / np.sqrt(np.average(scaled**2, weights=degrees))
@@ -141,27 +154,27 @@ def estimate_noise(
     )
 
 
-def _replicates(own: pd.DataFrame) -> tuple[Array, Array, Array]:
-    """Level, deviation and degrees of freedom of each well among the others of its drug and dose.
+def _replicates(own: pd.DataFrame) -> pd.DataFrame:
+    """Each well among the others of its drug and dose: `deviation`, `degrees` of freedom, `low` and `high` of them all.
 
     Deviations are widened so that their square has the variance of a well.
     """
     groups = own.groupby(["curve", "dose"])["y"]
-    size = groups.transform("size").to_numpy(dtype=float)
-    several = size > 1
-    away = (own["y"] - groups.transform("mean")).to_numpy()[several]
-    size = size[several]
-    return own["fitted"].to_numpy()[several], away * np.sqrt(size / (size - 1)), 1.0 - 1.0 / size
+    size = groups.transform("size")
+    away = (own["y"] - groups.transform("mean")) * np.sqrt(size / (size - 1.0).clip(lower=1.0))
+    ends = {"low": groups.transform("min"), "high": groups.transform("max")}
+    return own.assign(deviation=away, degrees=1.0 - 1.0 / size, **ends)[size > 1]
 
 
-def _residuals(own: pd.DataFrame) -> tuple[Array, Array, Array]:
-    """The same from the distances to the curve, where it has fewer parameters than points."""
-    size = own.groupby("curve")["y"].transform("size").to_numpy(dtype=float)
-    spare = size - own["free"].to_numpy(dtype=float)
-    enough = spare > 0
-    size, spare = size[enough], spare[enough]
-    away = (own["y"] - own["fitted"]).to_numpy()[enough]
-    return own["fitted"].to_numpy()[enough], away * np.sqrt(size / spare), spare / size
+def _residuals(own: pd.DataFrame) -> pd.DataFrame:
+    """The same of each well and its curve, where that has fewer parameters than points."""
+    size = own.groupby("curve")["y"].transform("size")
+    spare = size - own["free"]
+    own, size, spare = own[spare > 0], size[spare > 0], spare[spare > 0]
+    away = (own["y"] - own["fitted"]) * np.sqrt(size / spare)
+    both = own[["y", "fitted"]]
+    ends = {"low": both.min(axis=1), "high": both.max(axis=1)}
+    return own.assign(deviation=away, degrees=spare / size, **ends)
 
 
 def smooth(level: Array, squares: Array, degrees: Array) -> tuple[Array, Array]:

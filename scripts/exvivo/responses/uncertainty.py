@@ -71,8 +71,10 @@ def uncertainty(
     for name in names:
         own = curves[curves["readout"] == name].reset_index(drop=True)
         wells = _used(responses, name)
-        noise = _noise(responses, curves, name, contrasts or {}, models)
-        found, drawn = _readout(own, wells, noise, settings, threshold, _lacking(responses, name))
+        noise, null = _noise(responses, curves, name, contrasts or {}, models)
+        found, drawn = _readout(
+            own, wells, noise, null, settings, threshold, _lacking(responses, name)
+        )
         rows.append(found)
         bands.append(drawn)
     columns = ["screen", "readout", "treatment", "addon", *COLUMNS, "p_value", "q_value", "basis"]
@@ -99,12 +101,15 @@ def _noise(
     readout: str,
     contrasts: Mapping[str, Any],
     models: pd.DataFrame | None,
-) -> Noise | None:
-    """The scatter of `readout`, or of the readout whose replicates are honest; None where that is missing."""
+) -> tuple[Noise | None, Noise | None]:
+    """The scatter of `readout`, or of the readout whose replicates are honest, and that of drugs without effect.
+
+    None where that is missing.
+    """
     basis = kind_of(readout).honest_replicates or readout
     wells = _used(responses, basis)
     if not len(wells):
-        return None
+        return None, None
     fits = curves[(curves["readout"] == basis) & curves["status"].isin(["ok", "inverted"])]
     columns = [*KEY[2:], *PARAMETERS, "n_parameters"]
     joined = wells.merge(fits[columns], on=KEY[2:], how="left")
@@ -116,35 +121,37 @@ def _noise(
     free = joined["n_parameters"].fillna(0).to_numpy(dtype=float)
     contrast = contrasts.get(basis) or DEFAULT_CONTRAST
     noise = estimate_noise(wells, fitted, free, contrast, basis)
+    null = estimate_noise(wells, fitted, free, contrast, basis, without_effect=True)
     if noise is None or models is None or not kind_of(readout).trained_on_controls:
-        return noise
+        return noise, null
     sd, degrees = model_error(wells, fitted, models) or (None, None)
-    return replace(noise, model_sd=sd, model_degrees=degrees)
+    return replace(noise, model_sd=sd, model_degrees=degrees), null
 
 
 def _readout(
     curves: pd.DataFrame,
     wells: pd.DataFrame,
     noise: Noise | None,
+    null: Noise | None,
     settings: Settings,
     threshold: Threshold,
     lacking: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of the treatments, and bands of treatments and titrations, of one readout."""
+    """Rows of the treatments, and bands of treatments and titrations, of one readout; `null` is the scatter of tests."""
     fitted = curves["status"].isin(["ok", "inverted"]) & (noise is not None)
     rows = curves[fitted].to_dict("records")
     parts = dict(list(wells.groupby(KEY[2:])))
     points = [_points(parts[tuple(row[name] for name in KEY[2:])]) for row in rows]
     found: list[Intervals] = []
     p_values: dict[int, float] = {}
-    if noise is not None and rows:
+    if noise is not None and null is not None and rows:
         first = rows[0]
         seed = _seed(settings.seed, first["screen"], first["readout"])
         series = [_series(row, x, plates) for row, (x, _, plates) in zip(rows, points, strict=True)]
         how = {"samples": settings.samples, "level": settings.level, "threshold": threshold}
         found = bootstrap(series, noise, seed=seed, **how)
         treated = [i for i, row in enumerate(rows) if row["role"] == "treatment"]
-        tested = flat_p_values([points[i] for i in treated], noise, seed=seed)
+        tested = flat_p_values([points[i] for i in treated], null, seed=seed)
         p_values = dict(zip(treated, tested, strict=True))
     table = pd.DataFrame(
         [
