@@ -210,15 +210,32 @@ class TestRanking:
         assert len(bars) == own["dss_asym"].notna().sum()
         assert len(figure.find("rect", class_="hit")) == own["hit"].sum()
 
-    def test_what_intervals_do_not_hold_stands_beside_them(self, screen, page, held, tmp_path):
-        wrong = "do not hold what the network itself gets wrong"
-        assert screen.headline == "viability_phase3" and wrong in page.section("ranking").text
-        _, plain = build(screen, out=tmp_path / "r.html", headline="mean_of_stack")
-        told = plain.section("ranking").text
-        assert "how much wells and controls scatter" in told and wrong not in told
+    def test_what_intervals_hold_and_what_not_stands_beside_them(self, screen, held, tmp_path):
+        def told(**changes):
+            return build(screen, out=tmp_path / "r.html", **changes)[1].section("ranking").text
+
+        scoring = screen.arguments()["scoring"]
+        assert screen.headline == "viability_phase3"
+        assert "that is in no interval" in told()
+        known = told(scoring=scoring | {"network_error": True})
+        assert "wells and controls scatter and what such networks get wrong on simulated" in known
+        assert "is an assumption" in known and "in no interval" not in known
+        both = told(scoring=scoring | {"network_error": True, "between_models": True})
+        assert "scatter, what the models of the cross-fit differ about and what such" in both
+        plain = told(headline="mean_of_stack", scoring=scoring | {"network_error": True})
+        assert "how much wells and controls scatter." in plain and "network" not in plain
         assert (
             "Intervals hold" not in build(held, out=tmp_path / "h.html")[1].section("ranking").text
         )
+
+    def test_methods_say_what_samples_were_drawn_with(self, screen, tmp_path):
+        def told(**changes):
+            own = screen.arguments()["scoring"] | changes
+            return build(screen, out=tmp_path / "r.html", scoring=own)[1].section("methods").text
+
+        models, network = "difference between models", "such networks' errors are on simulated"
+        assert models not in told() and network not in told()
+        assert models in told(between_models=True) and network in told(network_error=True)
 
     def test_classes_come_from_the_drugs_sheet(self, screen, tmp_path):
         sheet = tmp_path / "drugs.tsv"

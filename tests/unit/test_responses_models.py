@@ -71,7 +71,7 @@ def test_intervals_hold_the_truth_where_models_err() -> None:
     for seed in range(2):
         truth, _, responses, models = made(seed, drugs=18)
         for name, told in (("without", None), ("with", models)):
-            found, _ = uncertainty(responses, settings=SETTINGS, models=told)
+            found, _ = uncertainty(responses, settings=SETTINGS, models=told, network=False)
             curves = np.array([truth[t] for t in found["treatment"]])
             true = dss_asym(curves, np.zeros(len(curves)), np.full(len(curves), 4.0))
             active = found["treatment"].str.split().str[0] != "inactive"
@@ -83,8 +83,8 @@ def test_intervals_hold_the_truth_where_models_err() -> None:
 
 def test_only_models_trained_on_the_screens_controls_are_doubted() -> None:
     _, _, responses, models = made(1, drugs=3)
-    plain, _ = uncertainty(responses, settings=SETTINGS)
-    wider, _ = uncertainty(responses, settings=SETTINGS, models=models)
+    plain, _ = uncertainty(responses, settings=SETTINGS, network=False)
+    wider, _ = uncertainty(responses, settings=SETTINGS, models=models, network=False)
     active = plain["treatment"].str.split().str[0] != "inactive"
     assert (widths(wider) > 1.3 * widths(plain))[active].all()
     for name in ("viability_phase1", "metabolic"):
@@ -96,8 +96,8 @@ def test_only_models_trained_on_the_screens_controls_are_doubted() -> None:
 def test_phase_three_is_as_wide_as_its_models_of_phase_two() -> None:
     _, _, second, models = made(2, drugs=3)
     both = pd.concat([second.assign(readout="viability_phase3"), second], ignore_index=True)
-    plain, _ = uncertainty(both, settings=SETTINGS)
-    wider, _ = uncertainty(both, settings=SETTINGS, models=models)
+    plain, _ = uncertainty(both, settings=SETTINGS, network=False)
+    wider, _ = uncertainty(both, settings=SETTINGS, models=models, network=False)
     third = (wider["readout"] == "viability_phase3").to_numpy()
     ratio = widths(wider).sum() / widths(plain).sum()
     own = widths(wider)[third].sum() / widths(plain)[third].sum()

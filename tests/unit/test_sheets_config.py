@@ -42,6 +42,7 @@ def test_an_empty_configuration_is_valid_and_has_all_defaults():
         "hit": 10,
         "reference": None,
         "between_models": False,
+        "network_error": True,
         "bootstrap": {"samples": 500, "level": 0.95, "seed": 0},
     }
     assert config["quality"]["robust_z_prime"] == {"good": 0.5, "bad": 0.0, "gate": True}

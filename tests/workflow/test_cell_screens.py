@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,10 +133,15 @@ def test_a_network_for_many_samples_is_made_when_asked_for(finished):
 
 @pytest.fixture(scope="module")
 def cohort(repository, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("cohort")
+    """EXVIVO_COHORT names a folder to keep: a run that was stopped goes on there, a finished one is looked at."""
+    kept = os.environ.get("EXVIVO_COHORT")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("cohort")
     recipe = {"epochs": 10, "learning_rate": 0.01, "batch_size": 50}
     pan = {"networks": ["mcnn"], "folds": 3, "per_class": 300, "recipes": {"mcnn": recipe}}
-    run = run_screens(repository, folder, CellDesign(), READOUTS, recipe, 1000, pan)
+    if (folder / "work" / "truth").is_dir():
+        run = Workflow.at(folder / "code", folder / "work")
+    else:
+        run = run_screens(repository, folder, CellDesign(), READOUTS, recipe, 1000, pan)
     run.snakemake()
     return run
 
@@ -142,7 +150,7 @@ SCREENS = [f"CELL{number:02d}" for number in range(1, 7)]
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_networks_see_the_true_class_better_than_their_labels(cohort):
     found = pd.DataFrame({screen: accuracies(cohort, screen) for screen in SCREENS}).T
     print(found.round(3))
@@ -151,7 +159,7 @@ def test_networks_see_the_true_class_better_than_their_labels(cohort):
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_drugs_are_told_apart_by_what_they_do(cohort):
     truth = pd.read_csv(cohort.work / "truth" / "drugs.tsv", sep="\t")
     known = truth.groupby(["screen", "drug"]).agg(kind=("kind", "first"), effect=("effect", "sum"))
@@ -173,14 +181,14 @@ def test_drugs_are_told_apart_by_what_they_do(cohort):
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_the_report_shows_readouts_side_by_side(cohort):
     page = cohort.result("screens/CELL01/report.html").read_text()
     assert "Against the solvent" in page and "morphology, healthy cells" in page
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_cells_held_out_flatter_a_network_and_whole_samples_held_out_do_not(cohort):
     """Half of the samples were imaged with another lamp: a network that has seen four samples does badly with the next."""
     networks = pd.read_csv(cohort.result("cohort/cells/mcnn_networks.tsv"), sep="\t")

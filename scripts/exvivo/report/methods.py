@@ -184,6 +184,19 @@ _MODELS = (
 )
 
 
+_NETWORK = (
+    "with an error common to all wells of a drug, as large as such networks' errors are on simulated screens by level of "
+    "inhibition, "
+)
+
+
+def _common_errors(context: Context) -> str:
+    kind, scoring = kind_of(context.inputs.headline), context.inputs.scoring
+    models = kind.trained_on_controls and scoring.get("between_models")
+    network = kind.training and scoring.get("network_error")
+    return f"{_MODELS if models else ''}{_NETWORK if network else ''}"
+
+
 def _interval_sentences(context: Context) -> list[str]:
     """How intervals and p-values came about; nothing where the screen has none."""
     inputs, drawn = context.inputs, context.inputs.scoring.get("bootstrap") or {}
@@ -194,7 +207,7 @@ def _interval_sentences(context: Context) -> list[str]:
         f"Intervals hold {inputs.interval} of {drawn.get('samples', 500)} bootstrap samples: bounded, robust "
         "curves refitted to data drawn around the drug's own curve, with the scatter of the replicates of "
         f"{readout_name(basis)}, pooled over all drugs by level of inhibition, "
-        f"{_MODELS if kind_of(inputs.headline).trained_on_controls else ''}"
+        f"{_common_errors(context)}"
         "and with each plate's controls drawn anew.",
         "The p-value of a drug is that of its largest mean effect over the doses from any one upwards, against "
         "wells without effect drawn from the same scatter; q is the false discovery rate by Benjamini and "

@@ -9,7 +9,7 @@ from typing import Any
 
 from exvivo.figures.svg import Figure
 from exvivo.figures.waterfall import bars_of, drug_name, waterfall
-from exvivo.figures.words import MISSING, dose, fixed, known
+from exvivo.figures.words import MISSING, dose, fixed, known, listed
 from exvivo.readouts.kinds import kind_of
 from exvivo.report.badges import Badge, badges_of
 from exvivo.report.context import Context, drugs_of, natural, number, text
@@ -216,15 +216,24 @@ def interval(record: dict[str, Any]) -> str:
 def beyond_interval(context: Context) -> str:
     """What the intervals of the headline do not hold, in sentences."""
     kind = kind_of(context.inputs.headline)
-    told = "Intervals hold how much wells and controls scatter"
-    if kind.trained_on_controls and context.inputs.scoring.get("between_models"):
-        told += ", and what the models of the cross-fit differ about"
+    held = ["how much wells and controls scatter"]
+    scoring = context.inputs.scoring
+    if kind.trained_on_controls and scoring.get("between_models"):
+        held.append("what the models of the cross-fit differ about")
+    if kind.training and scoring.get("network_error"):
+        held.append("what such networks get wrong on simulated screens")
+    told = f"Intervals hold {listed(held)}."
     if kind.training:
         told += (
-            ". They do not hold what the network itself gets wrong whichever controls it has seen: cells that die otherwise "
-            "than in the positive control may be read as more alive or more dead than they are, in all wells of a drug alike"
+            " Cells that die otherwise than in the positive control may be read as more alive or more dead than they are, "
+            "in all wells of a drug alike: "
         )
-    return f"{told}."
+        told += (
+            "that real cells are not misread more than simulated ones is an assumption."
+            if scoring.get("network_error")
+            else "that is in no interval."
+        )
+    return told
 
 
 def ic50_interval(record: dict[str, Any]) -> str:

@@ -9,8 +9,8 @@ others.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 BANDWIDTH = 0.1  # inhibition (fraction): the smoothing kernel's standard deviation
 PRIOR = 5.0  # degrees of freedom that pull the scatter of a level towards that of all levels
 FEWEST = 8.0  # degrees of freedom below which replicates do not make a basis
-_LEVELS = np.linspace(-0.1, 1.1, 61)
+LEVELS = np.linspace(-0.1, 1.1, 61)  # of inhibition (fraction)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Controls:
 class Noise:
     """The scatter of a readout in a screen.
 
-    Attributes: `sd` and `degrees` of freedom at each of `_LEVELS`; `shape` standardised deviations, as many
+    Attributes: `sd` and `degrees` of freedom at each of `LEVELS`; `shape` standardised deviations, as many
     of either sign; `controls` by (plate, side); `control_shape` as `shape`; `basis` in words.
     """
 
@@ -57,23 +57,31 @@ class Noise:
 
     def sd_at(self, level: ArrayLike) -> Array:
         """Standard deviation of a well whose inhibition (fraction) is `level`."""
-        return np.interp(level, _LEVELS, self.sd)
+        return np.interp(level, LEVELS, self.sd)
 
     def degrees_at(self, level: ArrayLike) -> Array:
         """Degrees of freedom that stand behind `sd_at`."""
-        return np.interp(level, _LEVELS, self.degrees)
+        return np.interp(level, LEVELS, self.degrees)
+
+    def with_errors(self, errors: Sequence[tuple[Array, Array]]) -> Noise:
+        """With independent errors that all wells of a drug have in common: `sd` and `degrees` at each of `LEVELS`."""
+        if not errors:
+            return self
+        variance = sum(sd**2 for sd, _ in errors)
+        degrees = np.min([degrees for _, degrees in errors], axis=0)
+        return replace(self, model_sd=np.sqrt(variance), model_degrees=degrees)
 
     def model_shift(self, level: Array, draws: int, seed: int, *names: str) -> Array:
-        """Errors (n, draws) of the model about a drug whose wells have these levels, in inhibition.
+        """Errors (n, draws) of the network about a drug whose wells have these levels, in inhibition.
 
-        The same direction for all its wells; 0 where nothing is known of other models.
+        The same direction for all its wells; 0 where nothing is known of them.
         """
         if self.model_sd is None or self.model_degrees is None:
             return np.zeros((len(level), draws))
         random = random_of(seed, "model", *names)
-        degrees = float(np.mean(np.interp(level, _LEVELS, self.model_degrees)))
+        degrees = float(np.mean(np.interp(level, LEVELS, self.model_degrees)))
         one = random.standard_normal(draws) * np.sqrt(degrees / random.chisquare(degrees, draws))
-        return np.interp(level, _LEVELS, self.model_sd)[:, None] * one
+        return np.interp(level, LEVELS, self.model_sd)[:, None] * one
 
     def median_shift(self, plate: str, side: str, draws: int, seed: int) -> Array:
         """Errors (draws,) of the median of a plate's controls, in viability; 0 for a plate without any.
@@ -141,7 +149,7 @@ def estimate_noise(
     if without_effect:
         level = np.clip(0.0, away["low"], away["high"]).to_numpy()
     sd, freedom = smooth(level, deviation**2 * degrees, degrees)
-    scaled = deviation / np.interp(level, _LEVELS, sd)
+    scaled = deviation / np.interp(level, LEVELS, sd)
     shape = scaled / np.sqrt(np.average(scaled**2, weights=degrees))
     controls, control_shape = _controls(wells, contrast)
     return Noise(
@@ -178,14 +186,14 @@ def _residuals(own: pd.DataFrame) -> pd.DataFrame:
 
 
 def smooth(level: Array, squares: Array, degrees: Array) -> tuple[Array, Array]:
-    """Standard deviation and degrees of freedom at each of `_LEVELS`.
+    """Standard deviation and degrees of freedom at each of `LEVELS`.
 
     A weighted mean of variances has Satterthwaite's (1946) degrees of freedom: more than the sum of its weights,
     because the far ones count little each but are many.
     """
     everything = squares.sum() / degrees.sum()
-    held = np.clip(level, _LEVELS[0], _LEVELS[-1])
-    near = np.exp(-0.5 * ((_LEVELS[:, None] - held[None, :]) / BANDWIDTH) ** 2)
+    held = np.clip(level, LEVELS[0], LEVELS[-1])
+    near = np.exp(-0.5 * ((LEVELS[:, None] - held[None, :]) / BANDWIDTH) ** 2)
     total, freedom = (near * squares).sum(axis=1), (near * degrees).sum(axis=1)
     variance = (total + PRIOR * everything) / (freedom + PRIOR)
     spread = (near**2 * degrees).sum(axis=1) + PRIOR**2 / degrees.sum()

@@ -101,8 +101,9 @@ def score_responses(
     threshold = scoring["threshold"]
     curves = fit_curves(responses, scoring["method"])
     settings = Settings(**scoring["bootstrap"])
+    known = {"models": models, "network": scoring["network_error"]}
     intervals, bands = uncertainty(
-        responses, contrasts=contrasts, settings=settings, threshold=threshold, models=models
+        responses, contrasts=contrasts, settings=settings, threshold=threshold, **known
     )
     how = {"threshold": threshold, "hit": scoring["hit"], "reference": reference}
     how["relative"] = relative_scores(responses, contrasts or {})

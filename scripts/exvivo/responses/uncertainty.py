@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from exvivo.responses.dss import Threshold
 from exvivo.responses.fit import CURVE_ROLES, KEY, fit_curves
 from exvivo.responses.flat import flat_p_values
 from exvivo.responses.models import model_error
-from exvivo.responses.noise import Noise, estimate_noise, random_of
+from exvivo.responses.network import DEGREES, network_error
+from exvivo.responses.noise import LEVELS, Noise, estimate_noise, random_of
 from exvivo.sheets.config import DEFAULT_CONTRAST
 from exvivo.tables import BANDS
 
@@ -44,6 +45,7 @@ def uncertainty(
     settings: Settings | None = None,
     threshold: Threshold = "variable",
     models: pd.DataFrame | None = None,
+    network: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Intervals and tests of every drug of a screen, and bands of its curves.
 
@@ -54,6 +56,8 @@ def uncertainty(
         threshold: activity threshold of the score.
         models: viability of the screen's wells by other models of its network: plate, well, fold, viability. They
             widen the intervals of readouts whose model was trained on the screen's controls.
+        network: whether intervals of readouts that a network predicts hold what such networks get wrong
+            (`exvivo.responses.network`).
 
     Returns:
         One row per treatment with screen, readout, treatment, addon, the columns `COLUMNS`, `p_value`,
@@ -71,7 +75,7 @@ def uncertainty(
     for name in names:
         own = curves[curves["readout"] == name].reset_index(drop=True)
         wells = _used(responses, name)
-        noise, null = _noise(responses, curves, name, contrasts or {}, models)
+        noise, null = _noise(responses, curves, name, contrasts or {}, models, network)
         found, drawn = _readout(
             own, wells, noise, null, settings, threshold, _lacking(responses, name)
         )
@@ -101,10 +105,11 @@ def _noise(
     readout: str,
     contrasts: Mapping[str, Any],
     models: pd.DataFrame | None,
+    network: bool,
 ) -> tuple[Noise | None, Noise | None]:
-    """The scatter of `readout`, or of the readout whose replicates are honest, and that of drugs without effect.
+    """What samples of `readout` are drawn from, and the scatter of drugs without effect.
 
-    None where that is missing.
+    Of the readout whose replicates are honest; None where that is missing.
     """
     basis = kind_of(readout).honest_replicates or readout
     wells = _used(responses, basis)
@@ -122,10 +127,14 @@ def _noise(
     contrast = contrasts.get(basis) or DEFAULT_CONTRAST
     noise = estimate_noise(wells, fitted, free, contrast, basis)
     null = estimate_noise(wells, fitted, free, contrast, basis, without_effect=True)
-    if noise is None or models is None or not kind_of(readout).trained_on_controls:
-        return noise, null
-    sd, degrees = model_error(wells, fitted, models) or (None, None)
-    return replace(noise, model_sd=sd, model_degrees=degrees), null
+    if noise is None:
+        return None, null
+    kind, errors = kind_of(readout), []
+    if models is not None and kind.trained_on_controls:
+        errors += [error for error in (model_error(wells, fitted, models),) if error is not None]
+    if network and kind.training:
+        errors.append((network_error(LEVELS), np.full(len(LEVELS), DEGREES)))
+    return noise.with_errors(errors), null
 
 
 def _readout(
