@@ -11,13 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exvivo.figures.palette import SEQUENTIAL, ramp
+from exvivo.figures.palette import KINDS, SEQUENTIAL, ramp
 
 Array = NDArray[np.floating]
 Image = NDArray[np.uint8]
 PERPLEXITY, EXAGGERATION, RATE = 1000.0, 50.0, 500.0
 # Okabe and Ito's colours, told apart with the usual colour deficiencies.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#1d2733")
 
 
 def tsne_map(points: Array, *, perplexity: float = PERPLEXITY, seed: int = 0) -> Array:
@@ -50,9 +49,9 @@ def dot_image(places: Array, colours: NDArray[np.uint8], side: int = 600) -> Ima
 
 
 def kind_colours(kinds: Sequence[str]) -> tuple[NDArray[np.uint8], dict[str, str]]:
-    """Colour (n, 3) of each cell by its kind, and the legend; more than eight kinds share the last colour."""
+    """Colour (n, 3) of each cell by its kind, and the legend; more than ten kinds share the last colour."""
     names = list(dict.fromkeys(map(str, kinds)))
-    legend = {name: COLOURS[min(i, len(COLOURS) - 1)] for i, name in enumerate(names)}
+    legend = {name: KINDS[min(i, len(KINDS) - 1)] for i, name in enumerate(names)}
     table = np.asarray([_rgb(legend[name]) for name in names], np.uint8).reshape(-1, 3)
     place = {name: number for number, name in enumerate(names)}
     return table[[place[str(kind)] for kind in kinds]], legend

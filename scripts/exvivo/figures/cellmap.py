@@ -10,11 +10,12 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from exvivo.figures.palette import KINDS
 from exvivo.figures.svg import Figure, group, label, shorten, tag
 from exvivo.figures.words import count
 
 _SIDE, _GAP, _TOP, _ROW = 300.0, 28.0, 24.0, 14.0
-_SHOWN = 8  # entries of a legend: as many as there are colours
+_SHOWN = len(KINDS)  # entries of a legend
 
 
 def cell_maps(

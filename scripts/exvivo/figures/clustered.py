@@ -9,13 +9,12 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from exvivo.figures.palette import DIVERGING, ramp
+from exvivo.figures.palette import DIVERGING, KINDS, ramp
 from exvivo.figures.svg import Figure, coordinate, group, label, path, shorten, tag
 from exvivo.figures.words import count, fixed, known
 
 _CELL, _TREE, _LABEL, _GAP = 13.0, 46.0, 110.0, 4.0
 _LEVELS = 12  # of each sign
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#1d2733")
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ def _names(labels: Sequence[str]) -> list[str]:
 def _shades(labels: Sequence[str], shift: int = 0) -> dict[str, str]:
     """Colour of each label, the first `shift` colours left out; those beyond the eighth share the last one."""
     names = _names(labels)
-    shades = {name: COLOURS[min(i + shift, len(COLOURS) - 1)] for i, name in enumerate(names)}
+    shades = {name: KINDS[min(i + shift, len(KINDS) - 1)] for i, name in enumerate(names)}
     return shades | {"": "#ffffff"}
 
 

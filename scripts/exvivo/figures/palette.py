@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 SEQUENTIAL = ("#ffffe0", "#d4eec8", "#8fd3bd", "#48a9c2", "#2a72b5", "#213f93", "#0b1d58")
+# Of kinds without an order: Okabe and Ito's, and four more.
+KINDS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8c564b", "#9a9a00", "#1d2733")  # fmt: skip
 DIVERGING = ("#7f3300", "#c8530a", "#f0a160", "#f8f7f5", "#a9c9e6", "#4a86bd", "#17497f")
 
 
