@@ -5,8 +5,8 @@
 Simulates the demo of each seed in DIR and trains it up to phase II, unless that is done (about five minutes each on two cores).
 `error`: of the mean of a drug and dose against the true inhibition, root of the mean square over the drugs of `--seeds`, smoothed over
 the level of the fitted curve as the scatter of wells is (`exvivo.responses.noise`); `scatter`: what of it the replicates explain; `sd`: the
-rest, never less than at a lower level, which `exvivo.responses.network` holds. The screens of `--check`, on which nothing was chosen, say how many intervals
-of DSS_asym hold the true score, how wide they are, and which hits are left, with that part of the interval and without.
+rest, which `exvivo.responses.network` holds. The screens of `--check`, on which nothing was chosen, say how many intervals
+of DSS_asym hold the true score, how wide they are, and which hits are left if the interval judges them, with that part of it and without.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from exvivo.responses.noise import LEVELS as FINE  # noqa: E402
 from exvivo.responses.noise import smooth  # noqa: E402
 from exvivo.tables import LAYOUT, READOUT, read_table  # noqa: E402
 
-SCREEN, READOUT_NAME = "DEMO01", "viability_phase2"
+SCREEN, READOUT_NAME, HIT = "DEMO01", "viability_phase2", 10.0
 FILES = [f"readouts/{READOUT_NAME}.parquet", "layout.parquet"]
 
 
@@ -93,13 +93,11 @@ def levels(folders: Sequence[Path]) -> Iterator[dict]:
     at = all_of["level"].to_numpy()
     error, degrees = smooth(at, all_of["error"].to_numpy(), one)
     scatter, _ = smooth(at, all_of["scatter"].to_numpy(), one)
-    largest = 0.0
     for level in LEVELS:
         here = [float(np.interp(level, FINE, what)) for what in (error, scatter, degrees)]
-        # In the middle the few wells' replicates explain all of the error: held at what it was below.
-        largest = max(largest, max(here[0] ** 2 - here[1] ** 2, 0.0) ** 0.5)
         own = dict(zip(("error", "scatter", "degrees"), here, strict=True))
-        yield {"what": "error by level", "level": level, **own, "sd": largest}
+        rest = max(here[0] ** 2 - here[1] ** 2, 0.0) ** 0.5
+        yield {"what": "error by level", "level": level, **own, "sd": rest}
 
 
 def checks(seed: int, folder: Path) -> Iterator[dict]:
@@ -112,7 +110,7 @@ def checks(seed: int, folder: Path) -> Iterator[dict]:
         found = score(fit_curves(responses), responses, intervals=intervals)
         found = found.set_index("treatment").loc[truth["drug"]]
         low, high = found["dss_asym_low"].to_numpy(), found["dss_asym_high"].to_numpy()
-        own = found["hit"].to_numpy(dtype=bool)
+        own = (found["hit_published"] & (found["status"] == "ok")).to_numpy() & (low > HIT)
         yield {
             "what": f"seed {seed}, {told} the network's error",
             "drugs": len(truth),

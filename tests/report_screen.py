@@ -306,6 +306,7 @@ def _scores(
             "status": status,
             "reason": {"no_curve": "2 doses, at least 3 are needed", "failed": "the fit did not move"}.get(status, ""),
             "dss_asym_low": max(score - 2.0, 0.0), "dss_asym_high": score + 2.0,
+            "dss_asym_low_wells": max(score - 2.0, 0.0),
             "abs_ic50_interval": "12 nM – > 10 µM" if status == "ok" else "",
             "p_value": 0.0002 if scored else np.nan, "q_value": 0.0004 if scored else np.nan,
             "hit": bool(score - 2.0 > HIT and status == "ok"), "hit_published": bool(score > HIT),

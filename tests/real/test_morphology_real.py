@@ -17,7 +17,7 @@ from exvivo.morphology.training import train_cells
 RECIPE = {"epochs": 16, "batch_size": 50, "learning_rate": 0.02, "average": 8}
 HELD_OUT, SIZE = 0.3, 20
 
-pytestmark = pytest.mark.soak  # until it has been seen whole
+pytestmark = pytest.mark.soak  # 80 s, more than CI has to spare
 
 
 @pytest.fixture(scope="module")

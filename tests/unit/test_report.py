@@ -19,7 +19,7 @@ from exvivo.report.build import build_report
 from exvivo.report.context import reason_text
 from exvivo.report.images import encode, image_side, pseudo_colour, thumbnails, window
 from exvivo.report.montage import outlying
-from exvivo.report.ranking import ic50
+from exvivo.report.ranking import flags, ic50
 from exvivo.report.render import RESEARCH_USE
 from exvivo.report.wells import script_json
 from exvivo.responses.read import read_scores
@@ -227,6 +227,23 @@ class TestRanking:
         assert (
             "Intervals hold" not in build(held, out=tmp_path / "h.html")[1].section("ranking").text
         )
+
+    def test_a_hit_that_the_networks_error_would_unmake_says_so(self):
+        record = {
+            "status": "ok",
+            "dss_asym": 14.0,
+            "hit": True,
+            "hit_published": True,
+            "dss_asym_low": 6.5,
+            "dss_asym_low_wells": 11.0,
+        }
+        (told,) = flags(record, 10.0)
+        assert "if the network misreads it" in told and "6.5" in told
+        assert flags(record | {"dss_asym_low": 10.5}, 10.0) == []
+        (told,) = flags(record | {"hit": False, "dss_asym_low_wells": 9.0}, 10.0)
+        assert told.endswith("its interval begins at 9.0")
+        older = {name: value for name, value in record.items() if name != "dss_asym_low_wells"}
+        assert flags(older | {"hit": False}, 10.0)[0].endswith("its interval begins at 6.5")
 
     def test_methods_say_what_samples_were_drawn_with(self, screen, tmp_path):
         def told(**changes):

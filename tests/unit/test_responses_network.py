@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from responses_data import mixed_drugs, screen
 
-from exvivo.responses import Settings, build_responses, uncertainty
+from exvivo.responses import Settings, build_responses, fit_curves, score, uncertainty
 from exvivo.responses.network import DEGREES, LEVELS, SD, network_error
 from exvivo.responses.noise import LEVELS as FINE
 from exvivo.responses.noise import Noise
@@ -77,3 +77,17 @@ def test_independent_errors_add_up_in_their_squares() -> None:
     shift = both.model_shift(np.array([0.2, 0.8]), 4000, 0, "drug")
     assert (shift[0] == shift[1]).all()  # one direction for all wells of a drug
     assert np.std(shift[0]) == pytest.approx(0.05, rel=0.4)
+
+
+def test_hits_are_judged_by_the_scatter_of_wells_alone(responses) -> None:
+    """How sure a score is and whether it was measured above the limit are two questions."""
+    found, _ = uncertainty(responses, settings=SETTINGS)
+    plain, _ = uncertainty(responses, settings=SETTINGS, network=False)
+    assert (plain["dss_asym_low_wells"] == plain["dss_asym_low"]).all()
+    pd.testing.assert_series_equal(found["dss_asym_low_wells"], plain["dss_asym_low_wells"])
+    assert (found["dss_asym_low"] <= found["dss_asym_low_wells"] + 1e-9).mean() > 0.8
+    curves = fit_curves(responses)
+    scores, before = (score(curves, responses, intervals=one) for one in (found, plain))
+    assert scores["hit"].tolist() == before["hit"].tolist() and scores["hit"].any()
+    low = scores[["dss_asym", "dss_asym_low_wells"]].min(axis=1)
+    assert (scores["dss_asym_low_wells"] == low).all()

@@ -1,4 +1,4 @@
-"""Intervals cover the truth, p-values are uniform without effect, and hits need their whole interval."""
+"""Intervals cover the truth, p-values are uniform without effect, and hits lie above the limit with the interval of their wells."""
 
 from __future__ import annotations
 
@@ -261,7 +261,9 @@ def test_a_hit_has_its_whole_interval_above_the_limit() -> None:
     )
     assert within.all()
     assert frame.loc["sure", "hit"] and frame.loc["sure", "hit_published"]
-    expected = (frame["dss_asym"] > 10) & (frame["dss_asym_low"] > 10) & (frame["status"] == "ok")
+    expected = (
+        (frame["dss_asym"] > 10) & (frame["dss_asym_low_wells"] > 10) & (frame["status"] == "ok")
+    )
     assert (frame["hit"] == expected).all()
     assert frame.loc["rising", "hit_published"] and not frame.loc["rising", "hit"]
 

@@ -167,7 +167,7 @@ def _scoring_text(context: Context) -> str:
     sentences.append(
         "DSS_asym is half the area of the fitted inhibition above the threshold over log10 dose, relative to the "
         f"largest possible area; the threshold is {told}. A drug is a hit if its DSS_asym and the lower end of "
-        f"its interval are above {hit:g}, unless its curve is inverted or failed; by the published definition "
+        f"its interval{_but_network(context)} are above {hit:g}, unless its curve is inverted or failed; by the published definition "
         f"DSS_asym > {hit:g} alone is one."
     )
     sentences += _interval_sentences(context)
@@ -188,6 +188,12 @@ _NETWORK = (
     "with an error common to all wells of a drug, as large as such networks' errors are on simulated screens by level of "
     "inhibition, "
 )
+
+
+def _but_network(context: Context) -> str:
+    kind, scoring = kind_of(context.inputs.headline), context.inputs.scoring
+    wider = kind.training and scoring.get("network_error")
+    return ", without what the network itself gets wrong," if wider else ""
 
 
 def _common_errors(context: Context) -> str:

@@ -229,7 +229,8 @@ def beyond_interval(context: Context) -> str:
             "in all wells of a drug alike: "
         )
         told += (
-            "that real cells are not misread more than simulated ones is an assumption."
+            "that real cells are not misread more than simulated ones is an assumption. Hits are judged by the scatter alone, "
+            "and marked where an error as large as on simulated screens would unmake them."
             if scoring.get("network_error")
             else "that is in no interval."
         )
@@ -265,7 +266,13 @@ def flags(record: dict[str, Any], hit: float, *, held: bool = False) -> list[str
         found.append("replicates disagree about the hit")
     if bool(record.get("hit_published")) and not bool(record.get("hit")):
         told = "a hit by the published definition only"
-        low = record.get("dss_asym_low")
+        low = record.get("dss_asym_low_wells", record.get("dss_asym_low"))
         reaches = text(status) == "ok" and known(low) and float(low) <= hit
         found.append(told + (f": its interval begins at {fixed(low)}" if reaches else ""))
+    elif bool(record.get("hit")) and not known(record.get("auc")):
+        low = record.get("dss_asym_low")
+        if known(low) and float(low) <= hit:
+            found.append(
+                f"no hit if the network misreads it as it can simulated drugs: {fixed(low)}"
+            )
     return found

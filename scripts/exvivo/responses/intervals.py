@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 
 from exvivo.responses.concentrations import ic50_text
+from exvivo.responses.uncertainty import BY_WELLS
 
 INTERVAL_NUMBERS = (
     "dss_asym_low",
     "dss_asym_high",
+    BY_WELLS,
     "rel_ic50_low",
     "rel_ic50_high",
     "abs_ic50_low",
@@ -38,6 +40,8 @@ def add_intervals(scores: pd.DataFrame, intervals: pd.DataFrame | None) -> pd.Da
             # A screen that cannot be scored has no rows, and columns without a type.
             column, value = frame[f"{name}_{end}"].astype(float), frame[name].astype(float)
             frame[f"{name}_{end}"] = pick(column, value).where(np.isfinite(column), column)
+    low, score = frame[BY_WELLS].astype(float), frame["dss_asym"].astype(float)
+    frame[BY_WELLS] = np.fmin(low, score).where(np.isfinite(low), low)
     for name in ("rel_ic50", "abs_ic50"):
         frame[f"{name}_interval"] = [interval_text(row, name) for row in frame.to_dict("records")]
         for end in ("low", "high"):

@@ -14,6 +14,7 @@ from exvivo.responses.curve import PARAMETERS, evaluate, inverse, signed_slope
 from exvivo.responses.dss import Threshold, activity_threshold, dss_types
 from exvivo.responses.fit import ALL_REPLICATES
 from exvivo.responses.intervals import INTERVAL_NUMBERS, INTERVAL_TEXTS, add_intervals
+from exvivo.responses.uncertainty import BY_WELLS
 
 Array = NDArray[np.float64]
 
@@ -72,7 +73,7 @@ def score(
     Returns:
         A frame of `scores_schema`, per readout from the highest DSS_asym down. Scores of curves that failed
         are missing. `hit_published` is DSS_asym > hit and nothing else; `hit` also needs a sound curve and,
-        where `intervals` are given, the lower end of the interval above `hit`. That a screen on hold has no
+        where `intervals` are given, the lower end of the interval of its wells (`BY_WELLS`) above `hit`. That a screen on hold has no
         hit is not known here: see `exvivo.responses.read.final_hits`.
 
     """
@@ -91,7 +92,7 @@ def score(
     frame["hit_published"] = frame["dss_asym"] > hit
     frame["hit"] = frame["hit_published"] & (frame["status"] == "ok")
     if intervals is not None:
-        frame["hit"] &= frame["dss_asym_low"] > hit
+        frame["hit"] &= frame[BY_WELLS] > hit
     frame = _add_relative(frame, relative)
     ranked = frame["dss_asym"] if relative is None else frame["auc"].fillna(frame["dss_asym"])
     frame["rank"] = ranked.groupby([frame["screen"], frame["readout"]]).rank(ascending=False)

@@ -25,7 +25,8 @@ from exvivo.tables import BANDS
 Array = NDArray[np.float64]
 
 INTERVALS = ("dss_asym", "rel_ic50", "abs_ic50")
-COLUMNS = [f"{name}_{end}" for name in INTERVALS for end in ("low", "high")]
+BY_WELLS = "dss_asym_low_wells"  # lower end of an interval without the network's own error
+COLUMNS = [*(f"{name}_{end}" for name in INTERVALS for end in ("low", "high")), BY_WELLS]
 _ENDS = {"dss_asym": "dss", "rel_ic50": "rel_ic50", "abs_ic50": "abs_ic50"}
 
 
@@ -36,6 +37,18 @@ class Settings:
     samples: int = 500
     level: float = 0.95
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class _Noises:
+    """What samples are drawn from: with `all` errors, without the network's own (`wells`), and `flat`, for the tests.
+
+    Of the readout whose replicates are honest.
+    """
+
+    all: Noise
+    wells: Noise
+    flat: Noise
 
 
 def uncertainty(
@@ -63,7 +76,8 @@ def uncertainty(
         One row per treatment with screen, readout, treatment, addon, the columns `COLUMNS`, `p_value`,
         `q_value` (Benjamini and Hochberg 1995, over the drugs of a readout) and `basis`, what the scatter was
         taken from, or why there is none; numbers are missing where there is no curve or nothing to take the scatter from. An end of
-        an IC50's interval is infinite where no dose reaches it, 0 where all do. And `exvivo.tables.BANDS`.
+        an IC50's interval is infinite where no dose reaches it, 0 where all do. `BY_WELLS` is the lower end of DSS_asym
+        that the network's own error does not widen. And `exvivo.tables.BANDS`.
 
     """
     settings = settings or Settings()
@@ -75,10 +89,8 @@ def uncertainty(
     for name in names:
         own = curves[curves["readout"] == name].reset_index(drop=True)
         wells = _used(responses, name)
-        noise, null = _noise(responses, curves, name, contrasts or {}, models, network)
-        found, drawn = _readout(
-            own, wells, noise, null, settings, threshold, _lacking(responses, name)
-        )
+        noises = _noise(responses, curves, name, contrasts or {}, models, network)
+        found, drawn = _readout(own, wells, noises, settings, threshold, _lacking(responses, name))
         rows.append(found)
         bands.append(drawn)
     columns = ["screen", "readout", "treatment", "addon", *COLUMNS, "p_value", "q_value", "basis"]
@@ -106,15 +118,12 @@ def _noise(
     contrasts: Mapping[str, Any],
     models: pd.DataFrame | None,
     network: bool,
-) -> tuple[Noise | None, Noise | None]:
-    """What samples of `readout` are drawn from, and the scatter of drugs without effect.
-
-    Of the readout whose replicates are honest; None where that is missing.
-    """
+) -> _Noises | None:
+    """What samples of `readout` are drawn from; None where nothing is known of its scatter."""
     basis = kind_of(readout).honest_replicates or readout
     wells = _used(responses, basis)
     if not len(wells):
-        return None, None
+        return None
     fits = curves[(curves["readout"] == basis) & curves["status"].isin(["ok", "inverted"])]
     columns = [*KEY[2:], *PARAMETERS, "n_parameters"]
     joined = wells.merge(fits[columns], on=KEY[2:], how="left")
@@ -127,45 +136,50 @@ def _noise(
     contrast = contrasts.get(basis) or DEFAULT_CONTRAST
     noise = estimate_noise(wells, fitted, free, contrast, basis)
     null = estimate_noise(wells, fitted, free, contrast, basis, without_effect=True)
-    if noise is None:
-        return None, null
+    if noise is None or null is None:
+        return None
     kind, errors = kind_of(readout), []
     if models is not None and kind.trained_on_controls:
         errors += [error for error in (model_error(wells, fitted, models),) if error is not None]
+    by_wells = noise.with_errors(errors)
     if network and kind.training:
         errors.append((network_error(LEVELS), np.full(len(LEVELS), DEGREES)))
-    return noise.with_errors(errors), null
+        return _Noises(noise.with_errors(errors), by_wells, null)
+    return _Noises(by_wells, by_wells, null)
 
 
 def _readout(
     curves: pd.DataFrame,
     wells: pd.DataFrame,
-    noise: Noise | None,
-    null: Noise | None,
+    noises: _Noises | None,
     settings: Settings,
     threshold: Threshold,
     lacking: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of the treatments, and bands of treatments and titrations, of one readout; `null` is the scatter of tests."""
-    fitted = curves["status"].isin(["ok", "inverted"]) & (noise is not None)
+    """Rows of the treatments, and bands of treatments and titrations, of one readout."""
+    fitted = curves["status"].isin(["ok", "inverted"]) & (noises is not None)
     rows = curves[fitted].to_dict("records")
     parts = dict(list(wells.groupby(KEY[2:])))
     points = [_points(parts[tuple(row[name] for name in KEY[2:])]) for row in rows]
     found: list[Intervals] = []
+    lows: list[float] = []
     p_values: dict[int, float] = {}
-    if noise is not None and null is not None and rows:
+    if noises is not None and rows:
         first = rows[0]
         seed = _seed(settings.seed, first["screen"], first["readout"])
         series = [_series(row, x, plates) for row, (x, _, plates) in zip(rows, points, strict=True)]
         how = {"samples": settings.samples, "level": settings.level, "threshold": threshold}
-        found = bootstrap(series, noise, seed=seed, **how)
+        found = bootstrap(series, noises.all, seed=seed, **how)
+        same = noises.wells is noises.all
+        plain = found if same else bootstrap(series, noises.wells, seed=seed, **how)
+        lows = [float(one.dss[0]) for one in plain]
         treated = [i for i, row in enumerate(rows) if row["role"] == "treatment"]
-        tested = flat_p_values([points[i] for i in treated], null, seed=seed)
+        tested = flat_p_values([points[i] for i in treated], noises.flat, seed=seed)
         p_values = dict(zip(treated, tested, strict=True))
     table = pd.DataFrame(
         [
-            _row(row, one, p_values.get(i))
-            for i, (row, one) in enumerate(zip(rows, found, strict=True))
+            {**_row(row, one, p_values.get(i)), BY_WELLS: low}
+            for i, (row, one, low) in enumerate(zip(rows, found, lows, strict=True))
         ]
     )
     names = ["screen", "readout", "treatment", "addon"]
@@ -178,7 +192,7 @@ def _readout(
     else:
         table = treatments.assign(**dict.fromkeys(numbers, np.nan))
     table["q_value"] = false_discovery_rates(table["p_value"].to_numpy(dtype=float))
-    table["basis"] = noise.basis if noise is not None else lacking
+    table["basis"] = noises.all.basis if noises is not None else lacking
     bands = [_band(row, one) for row, one in zip(rows, found, strict=True)]
     return table, pd.concat(bands) if bands else BANDS.empty_table().to_pandas()
 
