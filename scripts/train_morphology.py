@@ -16,7 +16,7 @@ from exvivo.errors import TrainingError
 from exvivo.inspection.flags import excluded_wells, read_flags
 from exvivo.log import start_script
 from exvivo.morphology.data import split_cells
-from exvivo.morphology.models import save_cell_model, save_skipped_cells
+from exvivo.morphology.models import save_cell_model, save_skipped_cells, start_weights
 from exvivo.morphology.recipe import cell_recipe
 from exvivo.morphology.training import train_cells
 from exvivo.training.devices import prepare, resolve_device
@@ -25,9 +25,21 @@ log = logging.getLogger("train_morphology")
 
 
 def main(
-    *, plates, crops, labels, flags, marker, network, sample, settings, device, threads, model
+    *,
+    plates,
+    crops,
+    labels,
+    flags,
+    marker,
+    network,
+    sample,
+    start,
+    settings,
+    device,
+    threads,
+    model,
 ):
-    """Write model, record and history of one marker and sample."""
+    """Write model, record and history of one marker and sample; `start` is a network to go on from, none or one."""
     known, seed = Labels.read(labels), settings["seed"]
     recipe = cell_recipe(network, changes=settings["recipe"])
     how = {"per_class": settings["per_class"], "sample": sample, "seed": seed}
@@ -37,10 +49,12 @@ def main(
             raise TrainingError(known.refused.get(marker, "the sample has no such marker"))
         data, kind = training_cells(plates, crops, known, marker, **how)
         split = split_cells(data.cancer, recipe.validation, recipe.test, seed)
+        begun = start_weights(start[0], network, kind) if start else None
         folder = Path(model).with_suffix(".checkpoints")
         where = resolve_device(device, allow_cpu=device != "cuda")
         prepare(where, threads)
-        trained = train_cells(data, split, recipe, seed=seed, device=where, checkpoints=folder)
+        how = {"seed": seed, "device": where, "checkpoints": folder, "model": begun}
+        trained = train_cells(data, split, recipe, **how)
     except TrainingError as error:
         log.warning("skipped: %s", error.problem)
         save_skipped_cells(
@@ -60,6 +74,7 @@ if __name__ == "__main__":
         marker=snakemake.wildcards.marker,
         network=snakemake.wildcards.cell_network,
         sample=snakemake.params.sample,
+        start=list(snakemake.input.get("start", [])),
         settings=snakemake.params.settings,
         device=snakemake.resources.device,
         threads=snakemake.threads,

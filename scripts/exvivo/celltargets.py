@@ -99,6 +99,12 @@ def models(sheets: Sheets, config: dict[str, Any], screen: str, network: str) ->
     return [f"{folder}/{marker.name}.safetensors" for marker in markers(sheets, screen)]
 
 
+def start(config: dict[str, Any], network: str) -> list[str]:
+    """The network that a training goes on from, if the configuration names one."""
+    named = config["cells"]["training"]["start"].get(network)
+    return [named] if named else []
+
+
 def records(sheets: Sheets, config: dict[str, Any], screen: str, network: str) -> list[str]:
     """Records beside the models that a screen trains by itself."""
     if config["cells"]["models"].get(network):

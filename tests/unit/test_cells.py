@@ -1,6 +1,8 @@
 """Single cells from the raw plate to readouts, on a simulated plate whose every cell is known."""
 
+import runpy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,14 +21,20 @@ from exvivo.errors import StoreError, TrainingError
 from exvivo.files import read_json, write_json
 from exvivo.morphology.applicability import unlike
 from exvivo.morphology.data import Scale, split_cells
-from exvivo.morphology.models import load_cell_model, save_cell_model, save_skipped_cells
+from exvivo.morphology.models import (
+    load_cell_model,
+    save_cell_model,
+    save_skipped_cells,
+    start_weights,
+)
 from exvivo.morphology.recipe import cell_recipe
 from exvivo.morphology.training import train_cells
 from exvivo.segmentation import flag_cells, read_cells
 from exvivo.sheets.names import CELL_READOUTS
 from exvivo.simulate.cells import CellDesign
-from exvivo.tables import READOUT, conform
+from exvivo.tables import READOUT, WELL_FLAGS, conform, write_table
 
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 DESIGN = CellDesign(samples=1, plates=1, drugs=4, solvent=4, fields=1, size=256, cells=300)
 
 
@@ -277,3 +285,52 @@ def test_a_network_for_other_crops_is_refused(screen, called):
     other = replace(model, crops=replace(model.crops, pixel_um=1.3))
     with pytest.raises(StoreError, match="trained on crops of another kind"):
         unlike(other, CropReader([open_crops(screen.folder / "crops.zarr")]))
+
+
+# -- transfer learning -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def further(screen, called, tmp_path):
+    """The script of the rule, on the same cells, from a given start; three steps from scratch teach little."""
+    main = runpy.run_path(str(SCRIPTS / "train_morphology.py"))["main"]
+    labels, flags = tmp_path / "labels.json", tmp_path / "flags.parquet"
+    write_json(labels, screen.labels.to_json())
+    write_table(WELL_FLAGS.empty_table().to_pandas(), flags, WELL_FLAGS)
+    crops = {PLATE: (screen.folder / "crops.zarr", screen.folder / "crop_index.parquet")}
+    recipe = {"epochs": 1, "learning_rate": 1e-5, "batch_size": 40}
+
+    def run(start, network="mcnn"):
+        model = tmp_path / f"{network}.safetensors"
+        settings = {"seed": 3, "per_class": 120, "recipe": recipe}
+        main(
+            plates=screen.plates,
+            crops=crops,
+            labels=labels,
+            flags=[flags],
+            marker="CD34",
+            network=network,
+            sample="S002",
+            start=start,
+            settings=settings,
+            device="cpu",
+            threads=1,
+            model=model,
+        )
+        return read_json(model.with_suffix(".json"))
+
+    return run
+
+
+def test_a_training_goes_on_from_a_released_network(screen, further):
+    own, begun = further([]), further([screen.folder / "CD34.safetensors"])
+    assert own["start"] == "random" != begun["start"]
+    assert begun["metrics"]["test"]["accuracy"] > own["metrics"]["test"]["accuracy"] + 0.1
+
+
+def test_a_training_does_not_go_on_from_another_network_or_crops(screen, further, tmp_path):
+    with pytest.raises(StoreError, match="another kind of network"):
+        further([screen.folder / "CD34.safetensors"], "resnet")
+    crops = replace(load_cell_model(screen.folder / "CD34.safetensors").crops, pixel_um=1.3)
+    with pytest.raises(StoreError, match="crops of another kind"):
+        start_weights(screen.folder / "CD34.safetensors", "mcnn", crops)

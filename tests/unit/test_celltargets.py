@@ -77,6 +77,13 @@ def test_one_network_per_marker_or_the_released_one(sheets):
     assert celltargets.records(sheets, config, "S1", "mcnn") == []
 
 
+def test_a_training_goes_on_from_the_network_that_is_named():
+    assert celltargets.start(load_config({}), "mcnn") == []
+    named = {"cells": {"training": {"start": {"mcnn": "networks/mcnn/v1/m.safetensors"}}}}
+    assert celltargets.start(load_config(named), "mcnn") == ["networks/mcnn/v1/m.safetensors"]
+    assert celltargets.start(load_config(named), "resnet") == []
+
+
 def test_a_marker_readout_follows_the_choice_of_the_screens_network_if_it_has_one(sheets):
     choice = ["results/screens/S1/cells/mcnn_marker.json"]
     assert celltargets.choice(sheets, "S1", "marker_fraction") == choice

@@ -241,9 +241,11 @@ class TestRanking:
         assert "if the network misreads it" in told and "6.5" in told
         assert flags(record | {"dss_asym_low": 10.5}, 10.0) == []
         (told,) = flags(record | {"hit": False, "dss_asym_low_wells": 9.0}, 10.0)
-        assert told.endswith("its interval begins at 9.0")
+        assert told.endswith("from 9.0 by the scatter of its wells")
         older = {name: value for name, value in record.items() if name != "dss_asym_low_wells"}
-        assert flags(older | {"hit": False}, 10.0)[0].endswith("its interval begins at 6.5")
+        assert flags(older | {"hit": False}, 10.0)[0].endswith(
+            "from 6.5 by the scatter of its wells"
+        )
 
     def test_methods_say_what_samples_were_drawn_with(self, screen, tmp_path):
         def told(**changes):

@@ -107,6 +107,7 @@ rule train_morphology:
         cells=of_imaged_plates("results/plates/{plate}/cells.parquet"),
         crops=of_imaged_plates("results/plates/{plate}/crops.done.json"),
         index=of_imaged_plates("results/plates/{plate}/crop_index.parquet"),
+        start=cell_start,
     output:
         model="results/screens/{screen}/cells/{cell_network}/{marker}.safetensors",
         record="results/screens/{screen}/cells/{cell_network}/{marker}.json",

@@ -301,6 +301,11 @@ def cell_training(wildcards):
     return celltargets.training_settings(config, wildcards.cell_network)
 
 
+def cell_start(wildcards):
+    """Input function: the network that a training of cells goes on from, none or one."""
+    return celltargets.start(config, wildcards.cell_network)
+
+
 def cell_models(wildcards):
     w = wildcards
     return celltargets.models(sheets, config, w.screen, w.cell_network)

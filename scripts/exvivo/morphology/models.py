@@ -103,6 +103,26 @@ def load_cell_model(path: Path | str, device: torch.device | str = "cpu") -> Cel
     return CellModel(module.to(device).eval(), metadata["network"], crops, scale)
 
 
+def start_weights(path: Path | str, network: str, crops: CropSettings) -> nn.Module:
+    """The network at `path` to go on training from, on a screen's own crops.
+
+    Heinemann et al. 2022 transfer a network to further samples. Grey values are scaled anew by the crops it is trained on: another lamp
+    is what it has to learn least. Raises `StoreError` for another kind of network or of crops.
+    """
+    found = load_cell_model(path)
+    where = f"cells.training.start ({Path(path).name})"
+    if found.network != network:
+        raise StoreError(
+            "a training cannot go on from another kind of network",
+            expected=network,
+            found=found.network,
+            where=where,
+            hint="name a released model of this network, or none",
+        )
+    found.check(crops, where)
+    return found.module.train()
+
+
 @dataclass(frozen=True)
 class Called:
     """Cells of a plate: `cancer` (n,) float32 probability, and `features` (n, F) where they were asked for."""

@@ -268,7 +268,7 @@ def flags(record: dict[str, Any], hit: float, *, held: bool = False) -> list[str
         told = "a hit by the published definition only"
         low = record.get("dss_asym_low_wells", record.get("dss_asym_low"))
         reaches = text(status) == "ok" and known(low) and float(low) <= hit
-        found.append(told + (f": its interval begins at {fixed(low)}" if reaches else ""))
+        found.append(told + (f": from {fixed(low)} by the scatter of its wells" if reaches else ""))
     elif bool(record.get("hit")) and not known(record.get("auc")):
         low = record.get("dss_asym_low")
         if known(low) and float(low) <= hit:
