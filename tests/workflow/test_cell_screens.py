@@ -114,6 +114,7 @@ def test_a_renamed_drug_finds_and_trains_nothing_again(finished):
     assert "score_screen" in planned and set(planned) <= again
 
 
+@pytest.mark.soak  # 80 s; tests/unit/test_pan.py runs the same scripts
 def test_a_network_for_many_samples_is_made_when_asked_for(finished):
     folder = "results/cohort/cells"
     finished.snakemake(f"{folder}/mcnn_map.svg", f"{folder}/mcnn_networks.tsv")
