@@ -5,7 +5,7 @@
 Simulates the demo of each seed in DIR and trains it up to phase II, unless that is done (about five minutes each on two cores).
 `error`: of the mean of a drug and dose against the true inhibition, root of the mean square over the drugs of `--seeds`, smoothed over
 the level of the fitted curve as the scatter of wells is (`exvivo.responses.noise`); `scatter`: what of it the replicates explain; `sd`: the
-rest, which `exvivo.responses.network` holds. The screens of `--check`, on which nothing was chosen, say how many intervals
+rest, which `exvivo.responses.network` holds. The screens of `--check`, from which no number was taken, say how many intervals
 of DSS_asym hold the true score, how wide they are, and which hits are left if the interval judges them, with that part of it and without.
 """
 

@@ -292,7 +292,7 @@ def test_a_network_for_other_crops_is_refused(screen, called):
 
 @pytest.fixture
 def further(screen, called, tmp_path):
-    """The script of the rule, on the same cells, from a given start; three steps from scratch teach little."""
+    """The script of the rule, on the same cells, from a given start; one epoch from scratch teaches little."""
     main = runpy.run_path(str(SCRIPTS / "train_morphology.py"))["main"]
     labels, flags = tmp_path / "labels.json", tmp_path / "flags.parquet"
     write_json(labels, screen.labels.to_json())

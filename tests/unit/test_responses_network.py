@@ -38,14 +38,6 @@ def test_the_constants_are_those_measured() -> None:
     assert pytest.approx(table["degrees"].min(), abs=0.6) == DEGREES
 
 
-def test_intervals_with_it_held_the_truth_on_screens_on_which_nothing_was_chosen() -> None:
-    table = pd.read_csv(MEASURED, sep="\t").dropna(subset=["covered"]).set_index("what")
-    share = table["covered"] / table["drugs"]
-    with_it = share[share.index.str.contains(", with the")]
-    assert len(with_it) >= 3 and 0.9 <= with_it.mean() <= 0.98
-    assert with_it.mean() > share.drop(with_it.index).mean()
-
-
 def test_it_is_interpolated_between_levels_and_held_beyond_them() -> None:
     middle = (LEVELS[1] + LEVELS[2]) / 2
     assert network_error(middle) == pytest.approx((SD[1] + SD[2]) / 2)

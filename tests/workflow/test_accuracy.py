@@ -114,6 +114,9 @@ def test_ranks_and_hits_are_found(found):
     assert headline.drugs >= 20 and headline.hits >= 6
     assert headline.spearman >= 0.9
     assert headline.precision >= 0.8 and headline.recall >= 0.8
+    assert (
+        headline.coverage >= 0.85
+    )  # of 24: three standard errors below 96 %, what was found on three seeds
 
 
 def test_third_phase_keeps_the_ranks(found):

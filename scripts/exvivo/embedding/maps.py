@@ -16,7 +16,6 @@ from exvivo.figures.palette import KINDS, SEQUENTIAL, ramp
 Array = NDArray[np.floating]
 Image = NDArray[np.uint8]
 PERPLEXITY, EXAGGERATION, RATE = 1000.0, 50.0, 500.0
-# Okabe and Ito's colours, told apart with the usual colour deficiencies.
 
 
 def tsne_map(points: Array, *, perplexity: float = PERPLEXITY, seed: int = 0) -> Array:

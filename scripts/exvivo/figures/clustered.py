@@ -157,7 +157,7 @@ def _names(labels: Sequence[str]) -> list[str]:
 
 
 def _shades(labels: Sequence[str], shift: int = 0) -> dict[str, str]:
-    """Colour of each label, the first `shift` colours left out; those beyond the eighth share the last one."""
+    """Colour of each label, the first `shift` colours left out; those beyond the tenth share the last one."""
     names = _names(labels)
     shades = {name: KINDS[min(i + shift, len(KINDS) - 1)] for i, name in enumerate(names)}
     return shades | {"": "#ffffff"}

@@ -229,8 +229,8 @@ def beyond_interval(context: Context) -> str:
             "in all wells of a drug alike: "
         )
         told += (
-            "that real cells are not misread more than simulated ones is an assumption. Hits are judged by the scatter alone, "
-            "and marked where an error as large as on simulated screens would unmake them."
+            "that real cells are not misread more than simulated ones is an assumption. Hits are judged without this last "
+            "part, and marked where an error as large as on simulated screens would unmake them."
             if scoring.get("network_error")
             else "that is in no interval."
         )

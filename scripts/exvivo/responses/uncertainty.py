@@ -140,7 +140,8 @@ def _noise(
         return None
     kind, errors = kind_of(readout), []
     if models is not None and kind.trained_on_controls:
-        errors += [error for error in (model_error(wells, fitted, models),) if error is not None]
+        between = model_error(wells, fitted, models)
+        errors += [between] if between else []
     by_wells = noise.with_errors(errors)
     if network and kind.training:
         errors.append((network_error(LEVELS), np.full(len(LEVELS), DEGREES)))
