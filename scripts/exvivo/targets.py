@@ -267,7 +267,7 @@ def reference_file(sheets: Sheets, config: dict[str, Any], screen: str) -> list[
 def training_settings(config: dict[str, Any], network: str, phase: int) -> dict[str, Any]:
     """What of the configuration changes the model of a phase: a change here trains it again."""
     training = config["training"]
-    settings = {name: training[name] for name in ("augmentation", "seed", "epoch")}
+    settings = {name: training[name] for name in ("augmentation", "precision", "seed", "epoch")}
     recipe = training["recipes"].get(network) or {}
     own = {name: recipe[name] for name in ("input_size", f"phase{phase}") if name in recipe}
     return settings | {"overrides": own}

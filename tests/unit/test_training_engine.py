@@ -107,13 +107,13 @@ def test_a_step_touches_only_what_its_state_names():
     data = training_set(6, 32)
     engine, _ = both("small", data, batch_size=2)
     engine._load_tables(1)
-    before = snapshot(engine._step_state())
-    addresses = {name: tensor.data_ptr() for name, tensor in engine._step_state().items()}
-    engine._step()
-    first = snapshot(engine._step_state())
-    restore(engine._step_state(), before)
-    engine._step()
-    again = engine._step_state()
+    before = snapshot(engine._steps_state())
+    addresses = {name: tensor.data_ptr() for name, tensor in engine._steps_state().items()}
+    engine._steps(1)
+    first = snapshot(engine._steps_state())
+    restore(engine._steps_state(), before)
+    engine._steps(1)
+    again = engine._steps_state()
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert addresses == {name: tensor.data_ptr() for name, tensor in again.items()}
     assert again["cursor"].item() == 1
@@ -149,7 +149,7 @@ def test_a_step_does_nothing_that_a_cuda_graph_forbids(network, augmentation):
     engine, _ = both(network, training_set(2, 32), batch_size=1, augmentation=augmentation)
     engine._load_tables(1)
     with HostWork() as watch:
-        engine._step()
+        engine._steps(1)
     assert watch.found == []
     with HostWork() as watch:  # and the watch sees such work
         torch.tensor([1.0]).item()
@@ -159,11 +159,11 @@ def test_a_step_does_nothing_that_a_cuda_graph_forbids(network, augmentation):
 def test_tables_stay_at_their_addresses_between_epochs():
     data = training_set(6, 32)
     engine, _ = both("small", data, batch_size=2)
-    tables = (engine._order, engine._weights, engine._maps, engine._factors, engine._cursor)
+    tables = (engine._order, engine._shares, engine._maps, engine._factors, engine._cursor)
     addresses = [t.data_ptr() for t in tables]
     engine.train_epoch(1)
     engine.train_epoch(2)
-    tables = (engine._order, engine._weights, engine._maps, engine._factors, engine._cursor)
+    tables = (engine._order, engine._shares, engine._maps, engine._factors, engine._cursor)
     assert addresses == [t.data_ptr() for t in tables]
 
 

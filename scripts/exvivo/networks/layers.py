@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -83,9 +85,38 @@ def conv_norm(conv: nn.Conv2d, norm: FrozenBatchNorm2d, input: Tensor) -> Tensor
     return conv_same(conv, input, conv.weight * scale[:, None, None, None], shift)
 
 
-def glorot_linear(inputs: int, outputs: int) -> nn.Linear:
+class Dense(nn.Linear):
+    """Dense layer; a training engine may take over its passes (`updates`, see `training.updates`)."""
+
+    updates = None
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Outputs (n, outputs) of (n, inputs)."""
+        if self.updates is None or not torch.is_grad_enabled():
+            return super().forward(input)
+        return self.updates.dense(self, input)
+
+
+class ConvReLU(nn.Conv2d):
+    """Convolution, ReLU and, if `pool`, the maximum of 2 × 2 pixels in one layer; `updates` as in `Dense`."""
+
+    updates = None
+
+    def __init__(self, *arguments: Any, pool: bool = False, **more: Any):
+        super().__init__(*arguments, **more)
+        self.pool = pool
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Activations (n, C, h, w) of (n, channels, h, w)."""
+        if self.updates is not None and torch.is_grad_enabled():
+            return self.updates.conv_relu(self, input)
+        output = F.relu(super().forward(input))
+        return F.max_pool2d(output, 2) if self.pool else output
+
+
+def glorot_linear(inputs: int, outputs: int) -> Dense:
     """Dense layer as Keras starts it: weights U(±sqrt(6 / (inputs + outputs))), bias zero."""
-    layer = nn.Linear(inputs, outputs)
+    layer = Dense(inputs, outputs)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

@@ -18,6 +18,7 @@ INTENSITY_SCALES = ("dtype", "controls")
 AUGMENTATIONS = ("clean", "legacy")
 EPOCH_CHOICES = ("last", "best_validation")
 SCHEDULES = ("constant", "cosine")
+PRECISIONS = ("bfloat16", "tf32")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Recipe:
         offset: added to the [0, 1] image before normalisation; 0.5 is published.
         augmentation: clean or legacy (specification, trap 2).
         epoch: which model is kept, "last" (published) or "best_validation".
+        precision: of VGG's convolutions in training on a GPU, "bfloat16" or "tf32"; weights, moments, dense layers and
+            loss are float32 in any case. Published are float16 products with float32 weights. A CPU always
+            computes in float32.
 
     """
 
@@ -64,6 +68,7 @@ class Recipe:
     augmentation: str = "clean"
     epoch: str = "last"
     schedule: str = "constant"
+    precision: str = "bfloat16"
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for a model's sidecar."""
@@ -130,7 +135,7 @@ def recipe_from_settings(network: str, phase: str, settings: Mapping[str, Any]) 
     Args:
         network: name of the architecture.
         phase: phase1, phase2 or phase3.
-        settings: `augmentation`, `epoch` (phases I and II only) and `overrides`, the configuration's
+        settings: `augmentation`, `precision`, `epoch` (phases I and II only) and `overrides`, the configuration's
             `training.recipes.<network>`: `input_size`, and `epochs`, `learning_rate` under the phase.
             Other keys are ignored.
 
@@ -140,7 +145,7 @@ def recipe_from_settings(network: str, phase: str, settings: Mapping[str, Any]) 
     """
     own = settings.get("overrides") or {}
     overrides = {**(own.get(phase) or {}), "input_size": own.get("input_size")}
-    overrides["augmentation"] = settings.get("augmentation")
+    overrides |= {key: settings.get(key) for key in ("augmentation", "precision")}
     if phase != "phase3":  # it has no validation wells to choose by
         overrides["epoch"] = settings.get("epoch")
     return recipe(network, phase, overrides)
@@ -178,6 +183,7 @@ def _check(recipe: Recipe) -> None:
         ),
         (recipe.augmentation in AUGMENTATIONS, "augmentation", " or ".join(AUGMENTATIONS)),
         (recipe.schedule in SCHEDULES, "schedule", " or ".join(SCHEDULES)),
+        (recipe.precision in PRECISIONS, "precision", " or ".join(PRECISIONS)),
         (recipe.epoch in EPOCH_CHOICES, "epoch", " or ".join(EPOCH_CHOICES)),
         (
             recipe.epoch == "last" or recipe.phase != "phase3",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from exvivo.networks.layers import glorot_linear
+from exvivo.networks.layers import ConvReLU, glorot_linear
 
 _WIDTHS = (16, 32, 64, 128)
 
@@ -18,10 +18,10 @@ class Small(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for inputs, width in zip((3, *_WIDTHS), _WIDTHS, strict=False):
-            conv = nn.Conv2d(inputs, width, 3, 2, 1)
+            conv = ConvReLU(inputs, width, 3, 2, 1)
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
             nn.init.zeros_(conv.bias)
-            layers += [conv, nn.ReLU()]
+            layers += [conv, nn.Identity()]
         self.features = nn.Sequential(*layers)
         self.classifier = glorot_linear(_WIDTHS[-1], outputs)
 

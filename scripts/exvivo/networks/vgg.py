@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from exvivo.networks.layers import glorot_linear
+from exvivo.networks.layers import ConvReLU, glorot_linear
 
 _BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 _WIDTHS = (64, 128, 256, 512, 512)
@@ -54,8 +54,10 @@ def _convolutions(blocks: tuple[int, ...]) -> list[nn.Module]:
     layers: list[nn.Module] = []
     channels = 3
     for repeats, width in zip(blocks, _WIDTHS, strict=True):
-        for _ in range(repeats):
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+        for i in range(repeats):
+            # The places of torchvision's ReLU and pooling stay taken, so that its indices stay.
+            last = i == repeats - 1
+            layers += [ConvReLU(channels, width, 3, padding=1, pool=last), nn.Identity()]
             channels = width
-        layers.append(nn.MaxPool2d(2, 2))
+        layers.append(nn.Identity())
     return layers

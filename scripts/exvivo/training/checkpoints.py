@@ -25,6 +25,7 @@ from exvivo.networks.tensorfiles import save_tensors
 logger = logging.getLogger(__name__)
 FORMAT = "exvivo checkpoint 1"
 _KEPT = 2
+_MOST_OF_TIME = 0.05  # that checkpoints may take: VGG19 has 1.7 GB of state, and its phase II takes 20 s on a GPU
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,19 @@ class CheckpointFolder:
     Args:
         folder: made when the first checkpoint is written.
         run: digest of everything that decides the result; checkpoints of another run are not used.
-        seconds: shortest time between two checkpoints.
+        seconds: shortest time between two checkpoints; longer where writing one takes more than a twentieth of it;
+            0 writes one after every epoch.
 
     """
 
     def __init__(self, folder: Path | None, run: str, seconds: float = 60.0):
         self.folder, self.run, self.seconds = folder, run, seconds
-        self._last = time.monotonic()
+        self._last, self._took = time.monotonic(), 0.0
 
     def due(self) -> bool:
-        """Whether enough time has passed since the last checkpoint."""
-        return self.folder is not None and time.monotonic() - self._last >= self.seconds
+        """Whether enough time has passed since the last checkpoint, also for what that one took."""
+        wait = max(self.seconds, self._took / _MOST_OF_TIME) if self.seconds else 0
+        return self.folder is not None and time.monotonic() - self._last >= wait
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint, whole or not at all, and drop all but the newest two.
@@ -66,11 +69,13 @@ class CheckpointFolder:
         """
         if self.folder is None:
             return
+        begin = time.monotonic()
         try:
             self._write(self.folder, checkpoint)
         except FileNotFoundError as error:
             logger.warning("a checkpoint was lost to another copy of this job: %s", error.filename)
         self._last = time.monotonic()
+        self._took = self._last - begin
 
     def _write(self, folder: Path, checkpoint: Checkpoint) -> None:
         path = folder / f"epoch{checkpoint.epoch:06d}.safetensors"

@@ -1,8 +1,9 @@
-"""The training loop: one step on static shapes, the same code on a CPU and inside a CUDA graph.
+"""The training loop: steps on static shapes, the same code on a CPU and inside a CUDA graph.
 
 All of a run's images stay on the device; what an epoch draws at random (order, warps, factors) is copied
-there once at its start. A step reads its row of these tables by a cursor on the device, so that nothing of
-it depends on the host and a graph of it can be replayed.
+there once at its start. Steps read their rows of these tables by a cursor on the device, so that nothing of
+them depends on the host and a graph of them can be replayed. A few steps go together: their images are varied at once,
+and inside them the update of one step overlaps with the forward pass of the next (`training.updates`).
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from torch import Tensor, nn
 from exvivo.networks.preprocessing import Preprocessing
 from exvivo.networks.recipes import Recipe
 from exvivo.training.augmentation import AUGMENT, affine, draw, normalise
-from exvivo.training.graphs import GraphedStep
-from exvivo.training.metrics import cross_entropy, smooth
+from exvivo.training.graphs import GraphedSteps
+from exvivo.training.metrics import cross_entropy_slope, smooth
 from exvivo.training.optimizer import KerasAdam
+from exvivo.training.updates import Updates
+
+TOGETHER = 8  # steps in one graph
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,11 @@ class Engine:
         )
         self._augment = AUGMENT[recipe.augmentation]
         self._make_tables()
+        half = torch.bfloat16 if recipe.precision == "bfloat16" else None
+        half = half if self.device.type == "cuda" else None
+        self.updates = Updates(self.model, self.optimizer, half)
         use_graph = self.device.type == "cuda" if graph is None else graph
-        self._run = GraphedStep(self._step, self._step_state) if use_graph else self._step
+        self._run = GraphedSteps(self._steps, self._steps_state) if use_graph else self._steps
 
     def _make_tables(self) -> None:
         shape, on = (self.steps, self.batch), self.device
@@ -85,9 +92,9 @@ class Engine:
         self._targets = torch.from_numpy(smoothed).float().to(on)
         self._rows = torch.from_numpy(self.data.rows).to(on)
         self._cursor = torch.zeros(1, dtype=torch.int64, device=on)
-        self._positions = torch.arange(self.steps, device=on)
+        self._ahead = torch.arange(TOGETHER, device=on)
         self._order = torch.zeros(shape, dtype=torch.int64, device=on)
-        self._weights = torch.zeros(shape, device=on)
+        self._shares = torch.zeros(shape, device=on)
         self._maps = torch.zeros((*shape, 2, 3), dtype=exact, device=on)
         self._factors = torch.zeros(shape, device=on)
         self._logits = torch.zeros((*shape, 2), device=on)
@@ -101,8 +108,9 @@ class Engine:
 
         """
         order = self._load_tables(epoch)
-        for _ in range(self.steps):
-            self._run()
+        for done in range(0, self.steps, TOGETHER):
+            count = min(TOGETHER, self.steps - done)
+            self._logits[done : done + count].copy_(self._run(count))
         logits = self._logits.cpu().numpy().reshape(-1, 2)[: len(order)]
         return logits, order
 
@@ -113,40 +121,49 @@ class Engine:
         position = np.arange(self.steps * self.batch)
         inside = position < count
         position = position % count
+        of_step = inside.reshape(self.steps, self.batch)
+        shares = of_step / of_step.sum(1, keepdims=True)  # of each example in its step's mean
         maps = affine(parameters, size)[position]
-        shape = (self.steps, self.batch)
         for table, values in (
             (self._order, order[position]),
-            (self._weights, inside),
+            (self._shares, shares),
             (self._maps, maps),
             (self._factors, parameters[position, 7]),
         ):
-            table.copy_(torch.from_numpy(values.reshape((*shape, *values.shape[1:]))))
+            table.copy_(torch.from_numpy(values).reshape(table.shape))
         self._cursor.zero_()
         return order
 
-    def _step(self) -> None:
-        row = self._cursor
-        examples = self._order.index_select(0, row)[0]
-        weights = self._weights.index_select(0, row)[0]
+    def _steps(self, count: int) -> Tensor:
+        """Make steps; logits (count, batch, 2) before each one's update."""
+        rows = self._cursor + self._ahead[:count]
+        examples = self._order.index_select(0, rows).flatten()
         with torch.no_grad():
-            images = self.data.images.index_select(0, self._rows.index_select(0, examples))
             inputs = self._augment(
-                images,
-                self._maps.index_select(0, row)[0],
-                self._factors.index_select(0, row)[0],
+                self.data.images.index_select(0, self._rows.index_select(0, examples)),
+                self._maps.index_select(0, rows).flatten(0, 1),
+                self._factors.index_select(0, rows).flatten(),
                 self.rule,
             ).contiguous(memory_format=torch.channels_last)
-        logits = self.model(inputs)
-        losses = cross_entropy(logits, self._targets.index_select(0, examples))
-        self.optimizer.clear_gradients()
-        ((losses * weights).sum() / weights.sum()).backward()
-        self.optimizer.step()
-        here = (self._positions == row)[:, None, None]  # a deterministic write without indices
-        self._logits.copy_(torch.where(here, logits.detach().float()[None], self._logits))
-        self._cursor += 1
+            targets = self._targets.index_select(0, examples).unflatten(0, (count, self.batch))
+            shares = self._shares.index_select(0, rows)
+            rates = self.optimizer.rates(count)
+            self._cursor += count
+            self.updates.refresh()
+        steps = zip(inputs.split(self.batch), targets, shares, rates, strict=True)
+        found = torch.stack([self._step(*values) for values in steps])
+        self.updates.lanes.join()
+        return found
 
-    def _step_state(self) -> dict[str, Tensor]:
+    def _step(self, inputs: Tensor, targets: Tensor, shares: Tensor, rate: Tensor) -> Tensor:
+        self.updates.rate = rate
+        logits = self.model(inputs)
+        found = logits.detach().float()
+        logits.backward(cross_entropy_slope(found, targets) * shares[:, None])
+        self.optimizer.update_rest(rate)
+        return found
+
+    def _steps_state(self) -> dict[str, Tensor]:
         return {**self.state(), "cursor": self._cursor}
 
     def state(self) -> dict[str, Tensor]:

@@ -29,6 +29,11 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return -(targets * logits.float().log_softmax(1)).sum(1)
 
 
+def cross_entropy_slope(logits: Tensor, targets: Tensor) -> Tensor:
+    """Gradient (n, 2) of `cross_entropy` by the logits."""
+    return logits.softmax(1) * targets.sum(1, keepdim=True) - targets
+
+
 def accuracy(probabilities: np.ndarray, targets: np.ndarray) -> float:
     """Share of images whose larger output is that of the larger target, both (n, 2)."""
     return float(np.mean(probabilities.argmax(1) == targets.argmax(1)))

@@ -14,6 +14,8 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
+from exvivo.training import kernels
+
 # A step count at which β^t is zero in any precision: PyTorch's kernel then corrects nothing, and the
 # correction goes into the learning rate, where Keras has it.
 _NO_CORRECTION = 2.0**30
@@ -51,27 +53,40 @@ class KerasAdam:
         self.base_rate, self.beta1, self.beta2, self.epsilon = learning_rate, beta1, beta2, epsilon
         device = self.parameters[0].device
         self.steps = torch.zeros((), dtype=torch.float64, device=device)
-        self.rate = torch.zeros((), dtype=torch.float32, device=device)
         self.means = [torch.zeros_like(p) for p in self.parameters]
         self.squares = [torch.zeros_like(p) for p in self.parameters]
-        uncorrected = torch.tensor(_NO_CORRECTION, device=device)
-        self._uncorrected = [uncorrected for _ in self.parameters]
+        self._uncorrected = torch.tensor(_NO_CORRECTION, device=device)
+        self._place = {id(p): i for i, p in enumerate(self.parameters)}
+        self._constants = {"beta1": beta1, "beta2": beta2, "epsilon": epsilon}
+        # whether to use the kernels of `training.kernels`
+        self.kernels = device.type == "cuda" and kernels.available()
+
+    def rates(self, count: int) -> Tensor:
+        """Rates (count,) float32 of the next steps, Adam's correction included; the steps count as made."""
+        made = self.steps + torch.arange(count, dtype=torch.float64, device=self.steps.device)
+        rate: float | Tensor = self.base_rate
+        if self.last_step is not None:
+            rate = rate * 0.5 * (1 + (made * (pi / self.last_step)).cos())
+        correction = (1 - self.beta2 ** (made + 1)).sqrt() / (1 - self.beta1 ** (made + 1))
+        self.steps += count
+        return (rate * correction).float()
 
     @torch.no_grad()
-    def step(self) -> None:
-        """Update every parameter from its gradient."""
-        rate = self._scheduled()
-        self.steps += 1
-        correction = (1 - self.beta2**self.steps).sqrt() / (1 - self.beta1**self.steps)
-        self.rate.copy_(rate * correction)
+    def update(self, parameters: list[Tensor], gradients: list[Tensor], rate: Tensor) -> None:
+        """Update some parameters from their gradients; `rate` is a scalar of `rates`."""
+        places = [self._place[id(parameter)] for parameter in parameters]
+        gradients = [
+            _laid_out(gradient, parameter)
+            for gradient, parameter in zip(gradients, parameters, strict=True)
+        ]
         torch._fused_adam_(
-            self.parameters,
-            [parameter.grad for parameter in self.parameters],
-            self.means,
-            self.squares,
+            parameters,
+            gradients,
+            [self.means[i] for i in places],
+            [self.squares[i] for i in places],
             [],
-            self._uncorrected,
-            lr=self.rate,
+            [self._uncorrected] * len(places),
+            lr=rate,
             beta1=self.beta1,
             beta2=self.beta2,
             weight_decay=0.0,
@@ -80,15 +95,56 @@ class KerasAdam:
             maximize=False,
         )
 
-    def _scheduled(self) -> float | Tensor:
-        """The rate of the next step before Adam's correction; from the count on the device, as a graph needs it."""
-        if self.last_step is None:
-            return self.base_rate
-        return self.base_rate * 0.5 * (1 + (self.steps * (pi / self.last_step)).cos())
+    @torch.no_grad()
+    def update_dense(
+        self, weight: Tensor, bias: Tensor, gradient: Tensor, input: Tensor, rate: Tensor
+    ) -> None:
+        """Update a dense layer from the gradients (n, outputs) of its outputs and its inputs (n, inputs).
 
-    def clear_gradients(self) -> None:
-        """Forget the gradients, so that the next backward pass writes instead of adding."""
-        for parameter in self.parameters:
+        On a GPU the weight's gradient, a sum of n outer products, is not written (`training.kernels`).
+        """
+        if self.kernels and len(input) <= kernels.MOST_IMAGES:
+            kernels.outer_adam(
+                weight, *self._moments(weight), gradient, input, rate, **self._constants
+            )
+            kernels.bias_adam(bias, *self._moments(bias), gradient, rate, **self._constants)
+        else:
+            self.update([weight, bias], [gradient.t() @ input, gradient.sum(0)], rate)
+
+    @torch.no_grad()
+    def update_conv(
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        gradient: Tensor,
+        sums: Tensor,
+        rate: Tensor,
+        copies: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
+        """Update a convolution from its weight's gradient and partial sums (p, C) of its bias'.
+
+        `copies` of weight and bias, in another precision and the same layout, follow.
+        """
+        if self.kernels:
+            gradient = _laid_out(gradient, weight)
+            first, second = copies or (None, None)
+            kernels.adam(weight, *self._moments(weight), gradient, rate, first, **self._constants)
+            kernels.bias_adam(bias, *self._moments(bias), sums, rate, second, **self._constants)
+            return
+        self.update([weight, bias], [gradient.float(), sums.sum(0)], rate)
+        for copy, parameter in zip(copies or (), (weight, bias), strict=False):
+            copy.copy_(parameter)
+
+    def _moments(self, parameter: Tensor) -> tuple[Tensor, Tensor]:
+        place = self._place[id(parameter)]
+        return self.means[place], self.squares[place]
+
+    def update_rest(self, rate: Tensor) -> None:
+        """Update all parameters that have a gradient, and forget the gradients."""
+        found = [parameter for parameter in self.parameters if parameter.grad is not None]
+        if found:
+            self.update(found, [parameter.grad for parameter in found], rate)
+        for parameter in found:
             parameter.grad = None
 
     def state(self) -> dict[str, Tensor]:
@@ -97,3 +153,10 @@ class KerasAdam:
         content |= {f"exp_avg.{n}": t for n, t in zip(self.names, self.means, strict=True)}
         content |= {f"exp_avg_sq.{n}": t for n, t in zip(self.names, self.squares, strict=True)}
         return content
+
+
+def _laid_out(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """The gradient in the parameter's layout: kernels walk over memory."""
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter, dtype=gradient.dtype).copy_(gradient)

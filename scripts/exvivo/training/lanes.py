@@ -1,0 +1,64 @@
+"""Streams beside the main one, for work of a training step that nothing waits for yet.
+
+The main stream carries what the next layer needs: activations forward, their gradients backward. Gradients and updates of
+weights go beside it, so that the memory traffic of the optimiser hides behind the arithmetic of the convolutions.
+On a CPU there are no streams and everything runs where it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+MAIN_PRIORITY = -2  # of the stream of the steps themselves: less goes first
+PRIORITY = {"dense": 0}
+
+
+class Lanes:
+    """Side streams by name, the same code inside a CUDA graph and outside.
+
+    Args:
+        device: of the work; on a CPU every lane is the caller's own thread.
+
+    """
+
+    def __init__(self, device: torch.device):
+        self._device = device
+        self._streams: dict[str, torch.cuda.Stream] = {}
+        self._done: dict[Hashable, torch.cuda.Event] = {}
+        # A side stream reads tensors that the allocator of the main stream must not hand out again before.
+        self._kept: list[tuple[Tensor, ...]] = []
+
+    @contextmanager
+    def beside(self, lane: str, key: Hashable, *reads: Tensor) -> Iterator[None]:
+        """Run the block on `lane` after all that was issued so far; `key` names it for `wait`.
+
+        `reads` are tensors of the main stream that the block uses; they are kept until `join`.
+        """
+        if self._device.type != "cuda":
+            yield
+            return
+        if lane not in self._streams:
+            self._streams[lane] = torch.cuda.Stream(self._device, priority=PRIORITY.get(lane, -1))
+        stream = self._streams[lane]
+        stream.wait_stream(torch.cuda.current_stream(self._device))
+        self._kept.append(reads)
+        with torch.cuda.stream(stream):
+            yield
+            self._done[key] = stream.record_event()
+
+    def wait(self, key: Hashable) -> None:
+        """Let the current stream wait for the block of this key, if there is one since the last `join`."""
+        event = self._done.get(key)
+        if event is not None:
+            torch.cuda.current_stream(self._device).wait_event(event)
+
+    def join(self) -> None:
+        """Let the current stream wait for all lanes, and forget what they read."""
+        for stream in self._streams.values():
+            torch.cuda.current_stream(self._device).wait_stream(stream)
+        self._done.clear()
+        self._kept.clear()

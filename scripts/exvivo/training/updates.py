@@ -1,0 +1,155 @@
+"""Layers that update their weights during the backward pass, beside it.
+
+Plain autograd finishes all gradients before the optimiser starts, and the next step waits for the optimiser. Here a layer's
+backward pass gives the gradient of its input at once; gradient and update of its weights go to a side stream
+(`training.lanes`), and only the layer's next forward pass waits for them. The dense layers come first in a backward
+pass and last in a forward pass, so their traffic hides behind all convolutions. Same numbers, other order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from exvivo.networks.layers import ConvReLU, Dense
+from exvivo.training import kernels
+from exvivo.training.lanes import Lanes
+from exvivo.training.optimizer import KerasAdam
+
+CONV_LANES = 3
+_convolution_backward = torch.ops.aten.convolution_backward
+
+
+class Updates:
+    """Takes over forward and backward passes of a model's `Dense` and `ConvReLU` layers.
+
+    Args:
+        model: on the device.
+        optimizer: of the model's parameters.
+
+    """
+
+    def __init__(self, model: nn.Module, optimizer: KerasAdam, half: torch.dtype | None = None):
+        self.optimizer = optimizer
+        self.kernels = optimizer.kernels
+        self.lanes = Lanes(optimizer.steps.device)
+        self.rate: Tensor | None = None
+        self.turn = 0
+        self._half: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        for module in model.modules():
+            if isinstance(module, (Dense, ConvReLU)):
+                module.updates = self
+            if half is not None and isinstance(module, ConvReLU):
+                self._half[module] = (
+                    module.weight.detach().to(half),
+                    module.bias.detach().to(half),
+                )
+
+    def refresh(self) -> None:
+        """Take over weights that something else has set."""
+        with torch.no_grad():
+            for layer, (weight, bias) in self._half.items():
+                weight.copy_(layer.weight)
+                bias.copy_(layer.bias)
+
+    def dense(self, layer: nn.Linear, input: Tensor) -> Tensor:
+        """Forward pass of a dense layer (n, inputs), after its last update."""
+        self.lanes.wait(layer)
+        return _Dense.apply(input.float(), layer.weight, layer.bias, layer, self)
+
+    def conv_relu(self, layer: ConvReLU, input: Tensor) -> Tensor:
+        """Forward pass of a convolution with ReLU (n, C, h, w), after its last update."""
+        self.lanes.wait(layer)
+        weight, bias = self._half.get(layer, (layer.weight, layer.bias))
+        # The layer's own weight goes along, because autograd looks for something that wants a gradient.
+        return _ConvReLU.apply(input.to(weight.dtype), layer.weight, weight, bias, layer, self)
+
+    def update_dense(self, layer: nn.Linear, input: Tensor, gradient: Tensor) -> None:
+        """Update from the layer's input and the gradient of its output."""
+        rate = self.rate
+        with self.lanes.beside("dense", layer, input, gradient, rate):
+            self.optimizer.update_dense(layer.weight, layer.bias, gradient, input, rate)
+
+    def update_conv(
+        self, layer: ConvReLU, weight: Tensor, input: Tensor, gradient: Tensor, sums: Tensor
+    ) -> None:
+        """Update from the layer's input, the gradient of its output before ReLU, and that gradient's partial sums."""
+        rate = self.rate
+        self.turn = (self.turn + 1) % CONV_LANES
+        with self.lanes.beside(f"conv{self.turn}", layer, input, gradient, sums, rate):
+            slope = _conv_gradients(layer, weight, input, gradient, (False, True, False))[1]
+            copies = self._half.get(layer)
+            self.optimizer.update_conv(layer.weight, layer.bias, slope, sums, rate, copies)
+
+
+def _conv_gradients(
+    layer: ConvReLU, weight: Tensor, input: Tensor, gradient: Tensor, wanted: tuple[bool, ...]
+) -> Any:
+    return _convolution_backward(
+        gradient, input, weight, None, layer.stride, layer.padding, layer.dilation, False, [0, 0],
+        layer.groups, wanted,
+    )  # fmt: skip
+
+
+class _Dense(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, input, weight, bias, layer, updates):
+        ctx.save_for_backward(input, weight)
+        ctx.layer, ctx.updates = layer, updates
+        return F.linear(input, weight, bias)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        input, weight = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        before = gradient @ weight if ctx.needs_input_grad[0] else None
+        ctx.updates.update_dense(ctx.layer, input, gradient)
+        return before, None, None, None, None
+
+
+class _ConvReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, input, _, weight, bias, layer, updates):
+        if input.is_cuda:
+            output = torch.cudnn_convolution_relu(
+                input, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups
+            )
+        else:
+            output = F.conv2d(input, weight, bias, layer.stride, layer.padding).relu_()
+        ctx.layer, ctx.updates = layer, updates
+        ctx.save_for_backward(input, weight, output)
+        if not layer.pool:
+            return output
+        if updates.kernels and not (output.shape[-2] % 2 or output.shape[-1] % 2):
+            return kernels.pool(output)
+        pooled, ctx.places = F.max_pool2d(output, 2, return_indices=True)
+        return pooled
+
+    @staticmethod
+    def backward(ctx, gradient):
+        input, weight, output = ctx.saved_tensors
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        gradient, sums = _relu_gradient(ctx, gradient, output)
+        before = None
+        if ctx.needs_input_grad[0]:
+            wanted = (True, False, False)
+            before = _conv_gradients(ctx.layer, weight, input, gradient, wanted)[0]
+        ctx.updates.update_conv(ctx.layer, weight, input, gradient, sums)
+        return before, None, None, None, None, None
+
+
+def _relu_gradient(ctx: Any, gradient: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradient before ReLU (and pooling), and partial sums (p, C) of it over images and pixels."""
+    places = getattr(ctx, "places", None)
+    if ctx.updates.kernels and places is None:
+        of = kernels.pool_relu_backward if ctx.layer.pool else kernels.relu_backward
+        return of(gradient, output)
+    if places is not None:
+        gradient = torch.ops.aten.max_pool2d_with_indices_backward(
+            gradient, output, [2, 2], [2, 2], [0, 0], [1, 1], False, places
+        )
+    gradient = torch.ops.aten.threshold_backward(gradient, output, 0)
+    return gradient, gradient.sum((0, 2, 3), dtype=torch.float32)[None]
