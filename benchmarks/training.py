@@ -47,7 +47,17 @@ from exvivo.training.devices import describe, prepare  # noqa: E402
 from exvivo.training.engine import TOGETHER, Engine, TrainingSet  # noqa: E402
 from exvivo.training.plain import PlainLoop  # noqa: E402
 
-COLUMNS = ("device", "network", "size", "batch", "loop", "fastest_ms", "median_ms", "ratio", "of_floor")
+COLUMNS = (
+    "device",
+    "network",
+    "size",
+    "batch",
+    "loop",
+    "fastest_ms",
+    "median_ms",
+    "ratio",
+    "of_floor",
+)
 PHASE_COLUMNS = ("phase", "images", "epochs", "steps", "seconds", "ms_per_step")
 BYTES_PER_PARAMETER = 40
 VGG19_FLOP = 118e9  # forward and backward of one 224² image
@@ -84,7 +94,9 @@ def loops(network: str, size: int, batch: int, device: str, tried: bool) -> dict
         if name == "ours, tf32" and not network.startswith("vgg"):
             continue  # the precision is that of VGG's convolutions
         used = replace(settings, precision="tf32") if "tf32" in name else settings
-        steps[name] = _engine_steps(build(network, seed=0).to(device), data, used, rule, "eager" not in name)
+        steps[name] = _engine_steps(
+            build(network, seed=0).to(device), data, used, rule, "eager" not in name
+        )
     if tried:
         for name, change in (("bfloat16", _autocast), ("torch.compile", torch.compile)):
             model = build(network, seed=0).to(device)
@@ -196,7 +208,7 @@ def gpu_rows(rounds: int) -> list[dict]:
     }
     found = [blank | {"loop": name, "fastest_ms": f"{value:.2f}"} for name, value in limits.items()]
     found += rows("vgg19", 224, 1, "cuda", rounds, floor=limits["floor"])
-    for network, batch in (("efficientnet_lite0", 1), ("efficientnet_lite0", 4), ("resnet50", 1)):
+    for network, batch in (("efficientnet_lite0", 1), ("efficientnet_lite0", 4)):
         found += rows(network, 224, batch, "cuda", rounds)
     return found
 
@@ -238,7 +250,9 @@ def train_phases(names: list[int], folder: Path) -> list[dict]:
     return found
 
 
-def write(found: list[dict], trained: list[dict], lines: list[str], command: str, out: Path) -> None:
+def write(
+    found: list[dict], trained: list[dict], lines: list[str], command: str, out: Path
+) -> None:
     """The table as TSV and, with what it was measured on, as Markdown."""
     table = ["\t".join(COLUMNS)] + ["\t".join(str(row[c]) for c in COLUMNS) for row in found]
     write_text(out, "\n".join(table) + "\n")
@@ -261,7 +275,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tried", action="store_true", help="also what was tried and is not used")
     parser.add_argument("--gpu", action="store_true", help="measure on a GPU instead")
-    parser.add_argument("--phases", type=int, nargs="+", default=[], help="phases to train whole, with --gpu")
+    parser.add_argument(
+        "--phases", type=int, nargs="+", default=[], help="phases to train whole, with --gpu"
+    )
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     device, load = torch.device("cuda" if options.gpu else "cpu"), os.getloadavg()[0]

@@ -30,6 +30,8 @@ MODULE_TO_PYPI = {
 OPTIONAL = {
     ("exvivo.checksums", "imagecodecs"),
     ("exvivo.segmentation.cellpose", "cellpose"),  # in an environment of its own
+    ("exvivo.training.kernels", "triton"),  # comes with PyTorch's CUDA builds
+    ("exvivo.training.devicecode", "triton"),
 }
 # Needed without an import statement of ours.
 BEHIND = {

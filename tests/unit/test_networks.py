@@ -9,7 +9,13 @@ from torch.nn import functional as F
 from exvivo.errors import ConfigError
 from exvivo.networks import NETWORKS, build, parameter_count
 from exvivo.networks.efficientnet import EfficientNetLite0
-from exvivo.networks.layers import FrozenBatchNorm2d, SameConv2d, conv_norm, same_padding
+from exvivo.networks.layers import (
+    FrozenBatchNorm2d,
+    SameConv2d,
+    average_to,
+    conv_norm,
+    same_padding,
+)
 from exvivo.networks.resnet import ResNet50
 from exvivo.networks.vgg import VGG
 
@@ -166,3 +172,14 @@ def test_same_padding_is_tensorflows():
 @pytest.mark.parametrize("size", [32, 33, 224])
 def test_small_takes_any_input_size(size):
     assert build("small", seed=0)(torch.zeros(1, 3, size, size)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 4), (1, 5, 9, 16), (1, 2, 7, 3)])
+def test_averaging_is_adaptive_pooling_with_its_gradient(shape):
+    maps = torch.rand(shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    found, wanted = average_to(maps, 7), F.adaptive_avg_pool2d(maps, 7)
+    torch.testing.assert_close(found, wanted)
+    slope = torch.rand(found.shape, generator=torch.Generator().manual_seed(1))
+    (ours,) = torch.autograd.grad(found, maps, slope)
+    (theirs,) = torch.autograd.grad(wanted, maps, slope)
+    torch.testing.assert_close(ours, theirs)

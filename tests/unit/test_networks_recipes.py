@@ -56,6 +56,7 @@ def test_a_changed_recipe_is_no_longer_published():
         ({"intensity_scale": "percentile"}, "dtype or controls"),
         ({"augmentation": "strong"}, "clean or legacy"),
         ({"epoch": "best"}, "last or best_validation"),
+        ({"precision": "float16"}, "bfloat16 or tf32"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_with_their_place(changes, message):
@@ -78,6 +79,7 @@ def test_unknown_network_and_phase_are_refused(network, phase):
 def test_settings_of_the_workflow_become_a_recipe():
     settings = {
         "augmentation": "legacy",
+        "precision": "tf32",
         "epoch": "best_validation",
         "seed": 3,
         "overrides": {"input_size": 64, "phase1": {"epochs": 4}, "phase3": {"learning_rate": 1e-5}},
@@ -85,6 +87,8 @@ def test_settings_of_the_workflow_become_a_recipe():
     one, two, three = (recipe_from_settings("small", phase, settings) for phase in PHASES)
     assert [r.input_size for r in (one, two, three)] == [64, 64, 64]
     assert [r.augmentation for r in (one, two, three)] == ["legacy"] * 3
+    assert [r.precision for r in (one, two, three)] == ["tf32"] * 3
+    assert recipe("small", "phase2").precision == "bfloat16"
     assert [r.epoch for r in (one, two, three)] == ["best_validation", "best_validation", "last"]
     assert one.epochs == 4
     assert two.epochs == recipe("small", "phase2").epochs

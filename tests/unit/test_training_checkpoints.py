@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from exvivo.training import checkpoints
 from exvivo.training.checkpoints import Checkpoint, CheckpointFolder
 
 EPOCHS = 40
@@ -115,6 +117,26 @@ def test_at_most_one_in_the_given_time(tmp_path):
     assert not none.due()
     none.write(checkpoint(1))
     assert none.newest() is None
+
+
+def test_checkpoints_take_a_twentieth_of_the_time_at_most(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    slow = CheckpointFolder(tmp_path, "run", seconds=60)
+
+    def write(folder, what):
+        now[0] += 6  # a large network on a slow disk
+
+    monkeypatch.setattr(slow, "_write", write)
+    due = []
+    for epoch in range(1, 601):  # an epoch a second
+        now[0] += 1
+        if slow.due():
+            slow.write(checkpoint(epoch))
+            due.append(now[0])
+    assert due[0] == 66  # the first after a minute, the next after twenty times what it took
+    assert [later - earlier for earlier, later in pairwise(due)] == [126] * (len(due) - 1)
+    assert len(due) == 5
 
 
 # A run of its own process, so that it can be killed like one. Prints each epoch it starts.

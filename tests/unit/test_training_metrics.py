@@ -10,6 +10,7 @@ from exvivo.training.metrics import (
     MINIMUM_LOSS,
     auroc_keras,
     cross_entropy,
+    cross_entropy_slope,
     minimum_loss,
     smooth,
     summary,
@@ -70,3 +71,16 @@ def test_summary_takes_loss_from_smoothed_and_accuracy_from_hard_targets():
     assert found["accuracy"] == pytest.approx(2 / 3)
     assert found["auroc"] is not None
     assert summary(logits, hard, hard, with_auroc=False)["auroc"] is None
+
+
+@pytest.mark.parametrize(("count", "used"), [(1, 1), (4, 4), (8, 3)])
+def test_slope_of_the_loss_is_autograds_bit_for_bit(count, used):
+    generator = torch.Generator().manual_seed(count)
+    logits = torch.randn(count, 2, generator=generator, requires_grad=True)
+    viable = torch.rand(count, 1, generator=generator)
+    targets = torch.cat([1 - viable, viable], 1)
+    weights = (torch.arange(count) < used).float()
+    ((cross_entropy(logits, targets) * weights).sum() / weights.sum()).backward()
+    found = cross_entropy_slope(logits.detach(), targets, weights / weights.sum())
+    assert torch.equal(found, logits.grad)
+    assert not found[used:].any()

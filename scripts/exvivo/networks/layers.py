@@ -114,6 +114,24 @@ class ConvReLU(nn.Conv2d):
         return F.max_pool2d(output, 2) if self.pool else output
 
 
+def average_to(maps: Tensor, size: int) -> Tensor:
+    """Adaptive average pooling (n, C, size, size) of (n, C, h, w), as two products.
+
+    PyTorch's own adds gradients on a GPU in any order, so that one seed would not give one result.
+    """
+    maps = maps.float()
+    rows, columns = (_windows(side, size, maps.device) for side in maps.shape[-2:])
+    return rows @ maps @ columns.t()
+
+
+def _windows(side: int, size: int, device: torch.device) -> Tensor:
+    """Weights (size, side) of adaptive pooling along one axis: windows from floor(i·side/size) to ceil((i+1)·side/size)."""
+    i = torch.arange(size, device=device)[:, None]
+    j = torch.arange(side, device=device)[None, :]
+    inside = ((j >= i * side // size) & (j * size < (i + 1) * side)).float()
+    return inside / inside.sum(1, keepdim=True)
+
+
 def glorot_linear(inputs: int, outputs: int) -> Dense:
     """Dense layer as Keras starts it: weights U(±sqrt(6 / (inputs + outputs))), bias zero."""
     layer = Dense(inputs, outputs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from exvivo.networks.layers import ConvReLU, glorot_linear
+from exvivo.networks.layers import ConvReLU, average_to, glorot_linear
 
 _BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 _WIDTHS = (64, 128, 256, 512, 512)
@@ -22,8 +22,6 @@ class VGG(nn.Module):
     def __init__(self, name: str, outputs: int = 2):
         super().__init__()
         self.features = nn.Sequential(*_convolutions(_BLOCKS[name]))
-        # The identity at 224²; other sizes are pooled to what fc1 expects, as torchvision does.
-        self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
         self.classifier = nn.Sequential(
             glorot_linear(512 * 7 * 7, 4096),
             nn.ReLU(),
@@ -37,8 +35,11 @@ class VGG(nn.Module):
     def forward_features(self, input: Tensor) -> Tensor:
         """Activations of fc2 after ReLU, (n, 4096), of images (n, 3, h, w)."""
         maps = self.features(input)
-        if maps.shape[-2:] != (7, 7):
-            maps = self.avgpool(maps)
+        if maps.shape[-2:] != (
+            7,
+            7,
+        ):  # fc1 expects what 224² gives; other sizes are averaged, as torchvision does
+            maps = average_to(maps, 7)
         return self.classifier[:6](maps.flatten(1))
 
     def head(self) -> nn.Linear:

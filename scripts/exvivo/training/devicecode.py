@@ -10,50 +10,49 @@ import triton.language as tl
 
 
 @triton.jit
-def adam_step(weight, mean, square, place, inside, slope, rate, beta1, beta2, epsilon, LAST: tl.constexpr
-):
-    first = tl.load(mean + place, inside, other=0.0, eviction_policy=LAST)
-    second = tl.load(square + place, inside, other=0.0, eviction_policy=LAST)
-    value = tl.load(weight + place, inside, other=0.0, eviction_policy=LAST)
+def adam_step(weight, mean, square, place, inside, slope, rate, beta1, beta2, epsilon):
+    """Adam at some places in memory; the new weights."""
+    # Nothing reads these again before the next step: they must not push the activations out of the cache.
+    first = tl.load(mean + place, inside, other=0.0, eviction_policy="evict_first")
+    second = tl.load(square + place, inside, other=0.0, eviction_policy="evict_first")
+    value = tl.load(weight + place, inside, other=0.0, eviction_policy="evict_first")
     first += (1.0 - beta1) * (slope - first)
     second = beta2 * second + (1.0 - beta2) * slope * slope
     value -= tl.load(rate) * first / (tl.sqrt(second) + epsilon)
-    tl.store(mean + place, first, inside, eviction_policy=LAST)
-    tl.store(square + place, second, inside, eviction_policy=LAST)
-    tl.store(weight + place, value, inside, eviction_policy=LAST)
+    tl.store(mean + place, first, inside, eviction_policy="evict_first")
+    tl.store(square + place, second, inside, eviction_policy="evict_first")
+    tl.store(weight + place, value, inside, eviction_policy="evict_first")
     return value
 
 
 @triton.jit
 def outer_adam(
     weight, mean, square, gradient, input, rate, outputs, inputs, beta1, beta2, epsilon,
-    IMAGES: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, TIMES: tl.constexpr,
-    LAST: tl.constexpr,
+    IMAGES: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
-    across = tl.cdiv(inputs, COLUMNS)
-    for turn in range(0, TIMES):
-        tile = turn * tl.num_programs(0) + tl.program_id(0)
-        row = (tile // across) * ROWS + tl.arange(0, ROWS)
-        column = (tile % across) * COLUMNS + tl.arange(0, COLUMNS)
-        inside = (row < outputs)[:, None] & (column < inputs)[None, :]
-        slope = tl.zeros((ROWS, COLUMNS), tl.float32)
-        for image in tl.static_range(IMAGES):
-            left = tl.load(gradient + image * outputs + row, row < outputs, other=0.0)
-            right = tl.load(input + image * inputs + column, column < inputs, other=0.0)
-            slope += left[:, None] * right[None, :]
-        place = row.to(tl.int64)[:, None] * inputs + column[None, :]
-        adam_step(weight, mean, square, place, inside, slope, rate, beta1, beta2, epsilon, LAST)
+    """See `kernels.outer_adam`."""
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
+    inside = (row < outputs)[:, None] & (column < inputs)[None, :]
+    slope = tl.zeros((ROWS, COLUMNS), tl.float32)
+    for image in tl.static_range(IMAGES):
+        left = tl.load(gradient + image * outputs + row, row < outputs, other=0.0)
+        right = tl.load(input + image * inputs + column, column < inputs, other=0.0)
+        slope += left[:, None] * right[None, :]
+    place = row.to(tl.int64)[:, None] * inputs + column[None, :]
+    adam_step(weight, mean, square, place, inside, slope, rate, beta1, beta2, epsilon)
 
 
 @triton.jit
 def adam(
     weight, mean, square, gradient, copy, rate, count, beta1, beta2, epsilon,
-    COPY: tl.constexpr, BLOCK: tl.constexpr, LAST: tl.constexpr,
+    COPY: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
+    """See `kernels.adam`."""
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = place < count
     slope = tl.load(gradient + place, inside, other=0.0).to(tl.float32)
-    value = adam_step(weight, mean, square, place, inside, slope, rate, beta1, beta2, epsilon, LAST)
+    value = adam_step(weight, mean, square, place, inside, slope, rate, beta1, beta2, epsilon)
     if COPY:
         tl.store(copy + place, value, inside)
 
@@ -61,8 +60,9 @@ def adam(
 @triton.jit
 def bias_adam(
     bias, mean, square, sums, copy, rate, channels, beta1, beta2, epsilon,
-    LAST: tl.constexpr, COPY: tl.constexpr, PARTS: tl.constexpr, AT_ONCE: tl.constexpr, CHANNELS: tl.constexpr,
+    COPY: tl.constexpr, PARTS: tl.constexpr, AT_ONCE: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
+    """See `kernels.bias_adam`."""
     channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
     inside = channel < channels
     part = tl.arange(0, AT_ONCE)
@@ -72,7 +72,7 @@ def bias_adam(
         place = (begin + part)[:, None] * channels + channel[None, :]
         total += tl.load(sums + place, both, other=0.0)
     slope = tl.sum(total, axis=0)
-    value = adam_step(bias, mean, square, channel, inside, slope, rate, beta1, beta2, epsilon, LAST)
+    value = adam_step(bias, mean, square, channel, inside, slope, rate, beta1, beta2, epsilon)
     if COPY:
         tl.store(copy + channel, value, inside)
 
@@ -82,6 +82,7 @@ def relu_backward(
     gradient, output, found, sums, pixels, channels,
     PIXELS: tl.constexpr, CHANNELS: tl.constexpr, TIMES: tl.constexpr,
 ):  # fmt: skip
+    """See `kernels.relu_backward`."""
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     total = tl.zeros((PIXELS, CHANNELS), tl.float32)
     for turn in tl.static_range(TIMES):
@@ -105,9 +106,8 @@ def corner(pixel, width, channels):
 
 
 @triton.jit
-def pool(
-    output, small, pixels, width, channels, PIXELS: tl.constexpr, CHANNELS: tl.constexpr
-):
+def pool(output, small, pixels, width, channels, PIXELS: tl.constexpr, CHANNELS: tl.constexpr):
+    """See `kernels.pool`."""
     pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     inside = (pixel < pixels)[:, None] & (channel < channels)[None, :]
@@ -128,6 +128,7 @@ def pool_relu_backward(
     gradient, output, found, sums, pixels, width, channels,
     PIXELS: tl.constexpr, CHANNELS: tl.constexpr, TIMES: tl.constexpr,
 ):  # fmt: skip
+    """See `kernels.pool_relu_backward`."""
     channel = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     total = tl.zeros((PIXELS, CHANNELS), tl.float32)
     for turn in tl.static_range(TIMES):

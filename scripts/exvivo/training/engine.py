@@ -111,7 +111,7 @@ class Engine:
         for done in range(0, self.steps, TOGETHER):
             count = min(TOGETHER, self.steps - done)
             self._logits[done : done + count].copy_(self._run(count))
-        logits = self._logits.cpu().numpy().reshape(-1, 2)[: len(order)]
+        logits = self._logits.cpu().numpy().reshape(-1, 2)[: len(order)].copy()
         return logits, order
 
     def _load_tables(self, epoch: int) -> np.ndarray:
@@ -159,7 +159,7 @@ class Engine:
         self.updates.rate = rate
         logits = self.model(inputs)
         found = logits.detach().float()
-        logits.backward(cross_entropy_slope(found, targets) * shares[:, None])
+        logits.backward(cross_entropy_slope(found, targets, shares))
         self.optimizer.update_rest(rate)
         return found
 

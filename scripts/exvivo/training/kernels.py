@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 MOST_IMAGES = 8  # of an outer product; with more the product is better left to the matrix units
-LAST='evict_first'
-_FLAT, _WARPS = 1024, 4
-_OUTER_ROWS, _OUTER_COLUMNS, _OUTER_WARPS, _OUTER_BLOCKS = 2, 512, 4, 10**9
+# Numbers that a block of four warps takes at once, and most blocks of a sum (measured on an H200). Blocks that stay for
+# all of a layer would leave no room for the convolutions: those need a multiprocessor each.
+_WARPS = 4
+_FLAT = 1024
+_OUTER_ROWS, _OUTER_COLUMNS = 2, 512
 _RELU, _POOL, _BLOCKS = 2048, 1024, 1024
 _BIAS_PARTS, _BIAS_CHANNELS = 128, 16
 
@@ -49,20 +51,22 @@ def outer_adam(
     that a step moves are saved. With a few images it is the sum of as many products.
 
     Args:
-        weight, mean, square: (outputs, inputs) float32, contiguous.
+        weight: (outputs, inputs) float32, contiguous.
+        mean: first moment, as `weight`.
+        square: second moment, as `weight`.
         gradient: (n, outputs) of the layer's output, contiguous.
         input: (n, inputs) of the layer, contiguous; n at most `MOST_IMAGES`.
         rate: scalar on the device, Adam's correction included.
-        beta1, beta2, epsilon: as `training.optimizer` defines them.
+        beta1: as `training.optimizer` defines it.
+        beta2: likewise.
+        epsilon: likewise.
 
     """
     outputs, inputs = weight.shape
-    tiles = -(-outputs // _OUTER_ROWS) * -(-inputs // _OUTER_COLUMNS)
-    blocks = min(tiles, _OUTER_BLOCKS)
-    _code().outer_adam[(blocks,)](
+    grid = (-(-outputs // _OUTER_ROWS), -(-inputs // _OUTER_COLUMNS))
+    _code().outer_adam[grid](
         weight, mean, square, gradient, input, rate, outputs, inputs, beta1, beta2, epsilon,
-        IMAGES=len(input), ROWS=_OUTER_ROWS, COLUMNS=_OUTER_COLUMNS,
-        TIMES=-(-tiles // blocks), num_warps=_OUTER_WARPS, LAST=LAST,
+        IMAGES=len(input), ROWS=_OUTER_ROWS, COLUMNS=_OUTER_COLUMNS, num_warps=_WARPS,
     )  # fmt: skip
 
 
@@ -86,7 +90,7 @@ def adam(
     count = weight.numel()
     _code().adam[(-(-count // _FLAT),)](
         weight, mean, square, gradient, weight if copy is None else copy, rate, count, beta1, beta2, epsilon,
-        COPY=copy is not None, BLOCK=_FLAT, num_warps=_WARPS, LAST=LAST,
+        COPY=copy is not None, BLOCK=_FLAT, num_warps=_WARPS,
     )  # fmt: skip
 
 
@@ -106,7 +110,7 @@ def bias_adam(
     parts, channels = sums.shape
     _code().bias_adam[(-(-channels // _BIAS_CHANNELS),)](
         bias, mean, square, sums, bias if copy is None else copy, rate, channels, beta1, beta2, epsilon,
-        COPY=copy is not None, PARTS=parts, AT_ONCE=_BIAS_PARTS, LAST='', CHANNELS=_BIAS_CHANNELS,
+        COPY=copy is not None, PARTS=parts, AT_ONCE=_BIAS_PARTS, CHANNELS=_BIAS_CHANNELS,
         num_warps=_WARPS,
     )  # fmt: skip
 
@@ -115,7 +119,8 @@ def relu_backward(gradient: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
     """Gradient before ReLU, and partial sums of it over the pixels.
 
     Args:
-        gradient, output: of ReLU, (n, C, h, w), channels last.
+        gradient: of ReLU's output, (n, C, h, w), channels last.
+        output: of ReLU, likewise.
 
     Returns:
         gradient: like `gradient`.

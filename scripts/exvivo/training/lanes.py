@@ -13,8 +13,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-MAIN_PRIORITY = -2  # of the stream of the steps themselves: less goes first
-PRIORITY = {"dense": 0}
+# What is waited for goes first, a smaller number before a larger one.
+MAIN_PRIORITY = -2
+PRIORITIES = {"dense": 0}  # the dense layers' weights are needed last
+_OTHERS = -1
 
 
 class Lanes:
@@ -42,7 +44,9 @@ class Lanes:
             yield
             return
         if lane not in self._streams:
-            self._streams[lane] = torch.cuda.Stream(self._device, priority=PRIORITY.get(lane, -1))
+            self._streams[lane] = torch.cuda.Stream(
+                self._device, priority=PRIORITIES.get(lane, _OTHERS)
+            )
         stream = self._streams[lane]
         stream.wait_stream(torch.cuda.current_stream(self._device))
         self._kept.append(reads)

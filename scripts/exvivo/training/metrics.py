@@ -29,9 +29,10 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return -(targets * logits.float().log_softmax(1)).sum(1)
 
 
-def cross_entropy_slope(logits: Tensor, targets: Tensor) -> Tensor:
-    """Gradient (n, 2) of `cross_entropy` by the logits."""
-    return logits.softmax(1) * targets.sum(1, keepdim=True) - targets
+def cross_entropy_slope(logits: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+    """Gradient (n, 2) by the logits of `(cross_entropy(logits, targets) * shares).sum()`, as autograd computes it."""
+    slope = targets * -shares[:, None]
+    return torch.ops.aten._log_softmax_backward_data(slope, logits.log_softmax(1), 1, slope.dtype)
 
 
 def accuracy(probabilities: np.ndarray, targets: np.ndarray) -> float:

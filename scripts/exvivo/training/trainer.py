@@ -55,6 +55,7 @@ class Trainer:
             progress.advance(size, f"epoch {epoch}, {self.history[-1]['split']} loss {loss:.4f}")
             if folder.due() and epoch < self.recipe.epochs:
                 folder.write(self._checkpoint(epoch))
+        self.engine.updates.release()
         if self.best:
             with torch.no_grad():
                 for name, tensor in self.model.state_dict().items():

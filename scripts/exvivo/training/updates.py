@@ -19,7 +19,8 @@ from exvivo.training import kernels
 from exvivo.training.lanes import Lanes
 from exvivo.training.optimizer import KerasAdam
 
-CONV_LANES = 3
+# Gradients of convolutions' weights side by side: one of them keeps a part of a GPU busy.
+_CONV_LANES = 3
 _convolution_backward = torch.ops.aten.convolution_backward
 
 
@@ -29,6 +30,7 @@ class Updates:
     Args:
         model: on the device.
         optimizer: of the model's parameters.
+        half: precision of the convolutions' products, None for that of the weights; weights and moments stay float32.
 
     """
 
@@ -37,16 +39,23 @@ class Updates:
         self.kernels = optimizer.kernels
         self.lanes = Lanes(optimizer.steps.device)
         self.rate: Tensor | None = None
-        self.turn = 0
+        self._turn = 0
         self._half: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-        for module in model.modules():
-            if isinstance(module, (Dense, ConvReLU)):
-                module.updates = self
+        self._layers = [m for m in model.modules() if isinstance(m, (Dense, ConvReLU))]
+        for module in self._layers:
+            module.updates = self
             if half is not None and isinstance(module, ConvReLU):
                 self._half[module] = (
                     module.weight.detach().to(half),
                     module.bias.detach().to(half),
                 )
+
+    def release(self) -> None:
+        """Give the layers their own passes back, and let go of the optimiser."""
+        for module in self._layers:
+            module.updates = None
+        self._layers.clear()
+        self._half.clear()
 
     def refresh(self) -> None:
         """Take over weights that something else has set."""
@@ -78,8 +87,8 @@ class Updates:
     ) -> None:
         """Update from the layer's input, the gradient of its output before ReLU, and that gradient's partial sums."""
         rate = self.rate
-        self.turn = (self.turn + 1) % CONV_LANES
-        with self.lanes.beside(f"conv{self.turn}", layer, input, gradient, sums, rate):
+        self._turn = (self._turn + 1) % _CONV_LANES
+        with self.lanes.beside(f"conv{self._turn}", layer, input, gradient, sums, rate):
             slope = _conv_gradients(layer, weight, input, gradient, (False, True, False))[1]
             copies = self._half.get(layer)
             self.optimizer.update_conv(layer.weight, layer.bias, slope, sums, rate, copies)
@@ -119,6 +128,8 @@ class _ConvReLU(torch.autograd.Function):
             )
         else:
             output = F.conv2d(input, weight, bias, layer.stride, layer.padding).relu_()
+        # what the kernels read; nothing to do where the convolution has laid it out so
+        output = output.contiguous(memory_format=torch.channels_last)
         ctx.layer, ctx.updates = layer, updates
         ctx.save_for_backward(input, weight, output)
         if not layer.pool:
