@@ -112,6 +112,7 @@ def _engine_steps(
     graph = graph and data.images.is_cuda
     engine = Engine(model, data, settings, rule, phase=2, seed=0, graph=graph)
     if change is not None:
+        engine.updates.release()  # the change is to reach every layer
         engine.model = change(engine.model)
     engine._load_tables(1)
 
@@ -296,7 +297,8 @@ def main() -> None:
             tried = options.tried and batch == 1
             found += rows("efficientnet_lite0", size, batch, "cpu", options.rounds, tried)
     lines = [f"- {describe(device)}; load of other work {load:.1f} at the start", *lines]
-    command = "python benchmarks/training.py" + (" --gpu" if options.gpu else "")
+    command = f"python benchmarks/training.py --rounds {options.rounds}"
+    command += " --gpu" if options.gpu else ""
     out = options.out or REPOSITORY / "benchmarks" / f"training{'_gpu' if options.gpu else ''}.tsv"
     write(found, trained, lines, command, out)
     if options.gpu and options.phases:

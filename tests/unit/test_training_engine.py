@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from exvivo.networks import build, preprocessing, recipe
 from exvivo.networks.layers import ConvReLU, Dense
 from exvivo.training import engine as engine_module
+from exvivo.training import updates
 from exvivo.training.engine import Engine, TrainingSet, forward
 from exvivo.training.graphs import restore, snapshot
 from exvivo.training.plain import PlainLoop
@@ -132,6 +133,50 @@ def test_steps_made_together_are_those_made_one_by_one(monkeypatch):
     assert all(torch.equal(states[1][name], tensor) for name, tensor in states[0].items())
 
 
+@pytest.mark.parametrize(
+    ("fused", "agrees"),
+    [
+        (lambda right, memory: right, True),
+        (lambda right, memory: right + 0 * memory, False),  # reads what lay there: not a number
+        (lambda right, memory: (right + 0 * memory).nan_to_num(0), False),
+        (lambda right, memory: right + 1e-7 * torch.rand_like(right), False),
+        (lambda right, memory: 1.5 * right, False),
+    ],
+)
+def test_one_operation_for_convolution_and_relu_is_used_where_it_is_right(
+    monkeypatch, fused, agrees
+):
+    layer, image = ConvReLU(3, 4, 3, padding=1), torch.rand(1, 3, 8, 8)
+    stale = torch.full((1, 4, 8, 8), torch.nan)
+    monkeypatch.setattr(updates, "_fused", lambda *passed: fused(updates._plain(*passed), stale))
+    with torch.no_grad():
+        assert updates.fused_agrees(layer, image, layer.weight, layer.bias) is agrees
+
+
+def test_a_device_without_that_operation_does_without(monkeypatch):
+    def missing(*passed):
+        raise RuntimeError("not supported")
+
+    layer, image = ConvReLU(3, 4, 3, padding=1), torch.rand(1, 3, 8, 8)
+    monkeypatch.setattr(updates, "_fused", missing)
+    with torch.no_grad():
+        assert not updates.fused_agrees(layer, image, layer.weight, layer.bias)
+
+
+def test_a_gpu_without_bfloat16_trains_without_it(monkeypatch, caplog):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    settings = recipe("small", "phase2")
+    turing = torch.device("cuda", 0)
+    assert engine_module.half_precision(settings, turing) is None
+    assert "no bfloat16" in caplog.text
+    assert not engine_module.kernels.available.__wrapped__(turing)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
+    assert engine_module.half_precision(settings, turing) is torch.bfloat16
+    tf32 = recipe("small", "phase2", {"precision": "tf32"})
+    assert engine_module.half_precision(tf32, turing) is None
+    assert engine_module.half_precision(settings, torch.device("cpu")) is None
+
+
 def test_layers_have_their_own_passes_back_after_training():
     fast, _ = both("small", training_set(4, 32), batch_size=2)
     layers = [m for m in fast.model.modules() if isinstance(m, (ConvReLU, Dense))]
@@ -139,7 +184,7 @@ def test_layers_have_their_own_passes_back_after_training():
     assert all(layer.updates is fast.updates for layer in layers)
     fast.train_epoch(1)
     before = snapshot(fast.state())
-    fast.updates.release()
+    fast.release()
     fast.model(torch.rand(1, 3, 32, 32)).sum().backward()
     assert all(layer.updates is None and layer.weight.grad is not None for layer in layers)
     assert all(torch.equal(before[name], tensor) for name, tensor in fast.state().items())

@@ -204,22 +204,28 @@ SIZES = {
     "pool": {"PIXELS": 16, "CHANNELS": 64},
     "pool_relu_backward": {"PIXELS": 16, "CHANNELS": 64, "TIMES": 1},
 }
+IMAGES = ("gradient", "output", "found", "small")
+HALF = dict.fromkeys(("relu_backward", "pool", "pool_relu_backward"), IMAGES)
+HALF |= {"adam": ("gradient", "copy"), "bias_adam": ("copy",), "outer_adam": ()}
 for name, sizes in SIZES.items():
     kernel = getattr(devicecode, name)
-    types, sixteens = {}, {}
-    for place, argument in enumerate(kernel.arg_names):
-        if argument in sizes:
-            types[argument] = "constexpr"
-            continue
-        types[argument] = "fp32" if argument in NUMBERS else "i32" if argument in WHOLE else "*fp32"
-        if argument not in NUMBERS:
-            sixteens[(place,)] = [["tt.divisibility", 16]]
-    source = ASTSource(kernel, types, sizes, attrs=sixteens)
-    for capability in (80, 90):
-        found = triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": 4})
-        assert ".v4.b32" in found.asm["ptx"], f"{name}: no access of 16 bytes"
-        assert ".local" not in found.asm["ptx"], f"{name}: spills registers"
-        assert len(found.asm["cubin"]) > 1000
+    for half in (False, True):
+        types, sixteens = {}, {}
+        for place, argument in enumerate(kernel.arg_names):
+            if argument in sizes:
+                types[argument] = "constexpr"
+                continue
+            pointer = "*bf16" if half and argument in HALF[name] else "*fp32"
+            types[argument] = "fp32" if argument in NUMBERS else "i32" if argument in WHOLE else pointer
+            if argument not in NUMBERS:
+                sixteens[(place,)] = [["tt.divisibility", 16]]
+        source = ASTSource(kernel, types, sizes, attrs=sixteens)
+        for capability in (80, 90):
+            found = triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": 4})
+            wide = (".v4.b32", ".v2.b32") if half else (".v4.b32",)
+            assert any(width in found.asm["ptx"] for width in wide), f"{name}: narrow accesses"
+            assert ".local" not in found.asm["ptx"], f"{name}: spills registers"
+            assert len(found.asm["cubin"]) > 1000
 print("compiled", len(SIZES))
 """
 
@@ -237,3 +243,20 @@ def test_kernels_compile_for_gpus_that_are_not_here(tmp_path):
         env=environment,
     )
     assert done.stdout == "compiled 6\n", done.stderr[-2000:]
+
+
+def test_a_triton_that_does_not_start_is_done_without(monkeypatch, caplog):
+    """Such as on a node without a C compiler, which it calls at its first launch."""
+
+    def failing(*passed, **constants):
+        raise RuntimeError("Failed to find C compiler")
+
+    asked = kernels.available.__wrapped__
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(kernels, "adam", failing)
+    made = torch.ones
+    monkeypatch.setattr(torch, "ones", lambda *size, device: made(*size))
+    monkeypatch.setattr(torch, "tensor", lambda value, device: torch.full((), value))
+    assert not asked(torch.device("cuda", 0))
+    assert "Failed to find C compiler" in caplog.text
+    assert not asked(torch.device("cpu"))

@@ -44,9 +44,9 @@ class Recipe:
         offset: added to the [0, 1] image before normalisation; 0.5 is published.
         augmentation: clean or legacy (specification, trap 2).
         epoch: which model is kept, "last" (published) or "best_validation".
-        precision: of VGG's convolutions in training on a GPU, "bfloat16" or "tf32"; weights, moments, dense layers and
-            loss are float32 in any case. Published are float16 products with float32 weights. A CPU always
-            computes in float32.
+        precision: of the convolutions of VGG (and of the small network) in training on a GPU, "bfloat16" or "tf32";
+            weights, moments and loss are float32 in any case. Published are float16 products with float32
+            weights. A CPU always computes in float32.
 
     """
 

@@ -61,21 +61,22 @@ class CheckpointFolder:
         wait = max(self.seconds, self._took / _MOST_OF_TIME) if self.seconds else 0
         return self.folder is not None and time.monotonic() - self._last >= wait
 
-    def write(self, checkpoint: Checkpoint) -> None:
+    def write(self, checkpoint: Checkpoint, begun: float | None = None) -> None:
         """Write a checkpoint, whole or not at all, and drop all but the newest two.
 
+        `begun` is when its making began (`time.monotonic`), if that was before this call.
         Another copy of the job (on a node that the scheduler gave up, and that lives on) may drop or rename
         files meanwhile. That costs a checkpoint, never the training: both copies compute the same.
         """
         if self.folder is None:
             return
-        begin = time.monotonic()
+        begun = time.monotonic() if begun is None else begun
         try:
             self._write(self.folder, checkpoint)
         except FileNotFoundError as error:
             logger.warning("a checkpoint was lost to another copy of this job: %s", error.filename)
         self._last = time.monotonic()
-        self._took = self._last - begin
+        self._took = self._last - begun
 
     def _write(self, folder: Path, checkpoint: Checkpoint) -> None:
         path = folder / f"epoch{checkpoint.epoch:06d}.safetensors"

@@ -8,6 +8,7 @@ and inside them the update of one step overlaps with the forward pass of the nex
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +17,14 @@ from torch import Tensor, nn
 
 from exvivo.networks.preprocessing import Preprocessing
 from exvivo.networks.recipes import Recipe
+from exvivo.training import kernels
 from exvivo.training.augmentation import AUGMENT, affine, draw, normalise
 from exvivo.training.graphs import GraphedSteps
 from exvivo.training.metrics import cross_entropy_slope, smooth
 from exvivo.training.optimizer import KerasAdam
 from exvivo.training.updates import Updates
 
+logger = logging.getLogger(__name__)
 TOGETHER = 8  # steps in one graph
 
 
@@ -79,11 +82,9 @@ class Engine:
         )
         self._augment = AUGMENT[recipe.augmentation]
         self._make_tables()
-        half = torch.bfloat16 if recipe.precision == "bfloat16" else None
-        half = half if self.device.type == "cuda" else None
-        self.updates = Updates(self.model, self.optimizer, half)
+        self.updates = Updates(self.model, self.optimizer, half_precision(recipe, self.device))
         use_graph = self.device.type == "cuda" if graph is None else graph
-        self._run = GraphedSteps(self._steps, self._steps_state) if use_graph else self._steps
+        self._graphs = GraphedSteps(self._steps, self._steps_state) if use_graph else None
 
     def _make_tables(self) -> None:
         shape, on = (self.steps, self.batch), self.device
@@ -113,6 +114,14 @@ class Engine:
             self._logits[done : done + count].copy_(self._run(count))
         logits = self._logits.cpu().numpy().reshape(-1, 2)[: len(order)].copy()
         return logits, order
+
+    def release(self) -> None:
+        """Give the model its own passes back, and let go of the captured graphs and their memory."""
+        self.updates.release()
+        self._graphs = None
+
+    def _run(self, count: int) -> Tensor:
+        return self._steps(count) if self._graphs is None else self._graphs(count)
 
     def _load_tables(self, epoch: int) -> np.ndarray:
         size, count = self.data.images.shape[-1], len(self.data.rows)
@@ -177,6 +186,16 @@ class Engine:
         with torch.no_grad():
             for name, tensor in self.state().items():
                 tensor.copy_(tensors[name])
+
+
+def half_precision(recipe: Recipe, device: torch.device) -> torch.dtype | None:
+    """What the convolutions compute in, None for float32: on a CPU, or on a GPU that has no bfloat16."""
+    if recipe.precision != "bfloat16" or device.type != "cuda":
+        return None
+    if torch.cuda.get_device_capability(device) < kernels.CAPABILITY:
+        logger.warning("this GPU has no bfloat16: training in float32")
+        return None
+    return torch.bfloat16
 
 
 def forward(

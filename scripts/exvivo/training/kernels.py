@@ -6,6 +6,7 @@ same numbers on every run: sums go over fixed blocks in a fixed order. `training
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -13,6 +14,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+logger = logging.getLogger(__name__)
+CAPABILITY = (8, 0)  # the first with bfloat16 and TF32
 MOST_IMAGES = 8  # of an outer product; with more the product is better left to the matrix units
 # Numbers that a block of four warps takes at once, and most blocks of a sum (measured on an H200). Blocks that stay for
 # all of a layer would leave no room for the convolutions: those need a multiprocessor each.
@@ -24,13 +27,26 @@ _BIAS_PARTS, _BIAS_CHANNELS = 128, 16
 
 
 @cache
-def available() -> bool:
-    """Whether Triton is installed; it comes with PyTorch's CUDA builds."""
-    try:
-        import triton  # noqa: F401
-    except ImportError:
+def available(device: torch.device) -> bool:
+    """Whether the kernels run on this device: a GPU of compute capability 8 or newer, with a Triton that works.
+
+    Triton comes with PyTorch's CUDA builds; it wants a C compiler and a cache folder (`TRITON_CACHE_DIR`) to start.
+    Without it training goes the plain way, and says so.
+    """
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < CAPABILITY:
         return False
-    return True
+    try:
+        weight = torch.ones(4, device=device)
+        moments = torch.zeros_like(weight), torch.zeros_like(weight)
+        rate = torch.tensor(0.5, device=device)
+        adam(weight, *moments, torch.ones_like(weight), rate, beta1=0.0, beta2=0.0, epsilon=0.0)
+        works = weight.tolist() == [0.5] * 4
+        reason = f"an update gave {weight.tolist()}"
+    except Exception as error:  # noqa: BLE001 - whatever keeps Triton from starting, training can do without
+        works, reason = False, f"{type(error).__name__}: {error}"
+    if not works:
+        logger.warning("training goes on without its own GPU kernels, slower: %s", reason)
+    return works
 
 
 def outer_adam(

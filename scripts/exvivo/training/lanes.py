@@ -30,15 +30,17 @@ class Lanes:
     def __init__(self, device: torch.device):
         self._device = device
         self._streams: dict[str, torch.cuda.Stream] = {}
+        self._used: dict[str, torch.cuda.Stream] = {}
         self._done: dict[Hashable, torch.cuda.Event] = {}
         # A side stream reads tensors that the allocator of the main stream must not hand out again before.
-        self._kept: list[tuple[Tensor, ...]] = []
+        self._kept: dict[Hashable, tuple[Tensor, ...]] = {}
 
     @contextmanager
     def beside(self, lane: str, key: Hashable, *reads: Tensor) -> Iterator[None]:
         """Run the block on `lane` after all that was issued so far; `key` names it for `wait`.
 
-        `reads` are tensors of the main stream that the block uses; they are kept until `join`.
+        `reads` are tensors of the main stream that the block uses. They are kept until `join` or the next block of
+        this key, before which the main stream has to `wait` for it.
         """
         if self._device.type != "cuda":
             yield
@@ -47,9 +49,9 @@ class Lanes:
             self._streams[lane] = torch.cuda.Stream(
                 self._device, priority=PRIORITIES.get(lane, _OTHERS)
             )
-        stream = self._streams[lane]
+        stream = self._used[lane] = self._streams[lane]
         stream.wait_stream(torch.cuda.current_stream(self._device))
-        self._kept.append(reads)
+        self._kept[key] = reads
         with torch.cuda.stream(stream):
             yield
             self._done[key] = stream.record_event()
@@ -61,8 +63,9 @@ class Lanes:
             torch.cuda.current_stream(self._device).wait_event(event)
 
     def join(self) -> None:
-        """Let the current stream wait for all lanes, and forget what they read."""
-        for stream in self._streams.values():
+        """Let the current stream wait for the lanes in use, and forget what they read."""
+        for stream in self._used.values():
             torch.cuda.current_stream(self._device).wait_stream(stream)
+        self._used.clear()
         self._done.clear()
         self._kept.clear()

@@ -59,7 +59,7 @@ class KerasAdam:
         self._place = {id(p): i for i, p in enumerate(self.parameters)}
         self._constants = {"beta1": beta1, "beta2": beta2, "epsilon": epsilon}
         # whether to use the kernels of `training.kernels`
-        self.kernels = device.type == "cuda" and kernels.available()
+        self.kernels = kernels.available(device)
 
     def rates(self, count: int) -> Tensor:
         """Rates (count,) float32 of the next steps, Adam's correction included; the steps count as made."""

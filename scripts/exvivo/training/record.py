@@ -11,6 +11,7 @@ import torch
 import exvivo
 from exvivo.files import digest_bytes, digest_file
 from exvivo.networks import Preprocessing, Recipe
+from exvivo.training import kernels
 from exvivo.training.data import PhaseData
 from exvivo.training.devices import describe
 
@@ -28,6 +29,7 @@ def run_inputs(
         "code": code_digest(),
         "torch": torch.__version__,
         "device": describe(device),
+        "kernels": kernels.available(device),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -54,8 +55,9 @@ class Trainer:
             loss = self.history[-1]["loss"]
             progress.advance(size, f"epoch {epoch}, {self.history[-1]['split']} loss {loss:.4f}")
             if folder.due() and epoch < self.recipe.epochs:
-                folder.write(self._checkpoint(epoch))
-        self.engine.updates.release()
+                begun = time.monotonic()
+                folder.write(self._checkpoint(epoch), begun)
+        self.engine.release()
         if self.best:
             with torch.no_grad():
                 for name, tensor in self.model.state_dict().items():

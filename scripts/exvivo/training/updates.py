@@ -8,6 +8,7 @@ pass and last in a forward pass, so their traffic hides behind all convolutions.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from exvivo.training import kernels
 from exvivo.training.lanes import Lanes
 from exvivo.training.optimizer import KerasAdam
 
+logger = logging.getLogger(__name__)
 # Gradients of convolutions' weights side by side: one of them keeps a part of a GPU busy.
 _CONV_LANES = 3
 _convolution_backward = torch.ops.aten.convolution_backward
@@ -41,6 +43,7 @@ class Updates:
         self.rate: Tensor | None = None
         self._turn = 0
         self._half: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self._fused: dict[nn.Module, bool] = {}
         self._layers = [m for m in model.modules() if isinstance(m, (Dense, ConvReLU))]
         for module in self._layers:
             module.updates = self
@@ -51,11 +54,12 @@ class Updates:
                 )
 
     def release(self) -> None:
-        """Give the layers their own passes back, and let go of the optimiser."""
+        """Give the layers their own passes back."""
         for module in self._layers:
             module.updates = None
         self._layers.clear()
         self._half.clear()
+        self._fused.clear()
 
     def refresh(self) -> None:
         """Take over weights that something else has set."""
@@ -76,6 +80,14 @@ class Updates:
         # The layer's own weight goes along, because autograd looks for something that wants a gradient.
         return _ConvReLU.apply(input.to(weight.dtype), layer.weight, weight, bias, layer, self)
 
+    def convolve(self, layer: ConvReLU, input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """ReLU of the layer's convolution, in one operation where that is to be trusted here."""
+        if input.is_cuda and layer not in self._fused:  # in a warm-up: a capture may not ask
+            self._fused[layer] = fused_agrees(layer, input, weight, bias)
+        if input.is_cuda and self._fused[layer]:
+            return _fused(layer, input, weight, bias)
+        return _plain(layer, input, weight, bias)
+
     def update_dense(self, layer: nn.Linear, input: Tensor, gradient: Tensor) -> None:
         """Update from the layer's input and the gradient of its output."""
         rate = self.rate
@@ -92,6 +104,43 @@ class Updates:
             slope = _conv_gradients(layer, weight, input, gradient, (False, True, False))[1]
             copies = self._half.get(layer)
             self.optimizer.update_conv(layer.weight, layer.bias, slope, sums, rate, copies)
+
+
+def fused_agrees(layer: ConvReLU, input: Tensor, weight: Tensor, bias: Tensor) -> bool:
+    """Whether cuDNN's convolution with ReLU gives the plain one's numbers, twice the same, whatever lay in its memory.
+
+    PyTorch calls it without asking for a repeatable algorithm, and hands it unwritten memory as a summand of factor zero.
+    """
+    wanted = _plain(layer, input, weight, bias).float()
+    try:
+        found = []
+        for _ in range(2):
+            torch.full_like(
+                wanted, torch.nan, dtype=input.dtype
+            )  # what the next result is written over
+            found.append(_fused(layer, input, weight, bias))
+        tolerance = 0.02 * float(
+            wanted.abs().max()
+        )  # of bfloat16; what is looked for is not of its size
+        agrees = torch.equal(*found) and float((found[0].float() - wanted).abs().max()) <= tolerance
+    except RuntimeError as error:
+        logger.info("no convolution with ReLU in one operation: %s", error)
+        return False
+    if not agrees:
+        logger.warning("cuDNN's convolution with ReLU is not repeatable here: not used")
+    return agrees
+
+
+def _fused(layer: ConvReLU, input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return torch.cudnn_convolution_relu(
+        input, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups
+    )
+
+
+def _plain(layer: ConvReLU, input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.conv2d(
+        input, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups
+    ).relu_()
 
 
 def _conv_gradients(
@@ -122,12 +171,7 @@ class _Dense(torch.autograd.Function):
 class _ConvReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx, input, _, weight, bias, layer, updates):
-        if input.is_cuda:
-            output = torch.cudnn_convolution_relu(
-                input, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups
-            )
-        else:
-            output = F.conv2d(input, weight, bias, layer.stride, layer.padding).relu_()
+        output = updates.convolve(layer, input, weight, bias)
         # what the kernels read; nothing to do where the convolution has laid it out so
         output = output.contiguous(memory_format=torch.channels_last)
         ctx.layer, ctx.updates = layer, updates
