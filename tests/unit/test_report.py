@@ -493,6 +493,11 @@ class TestTraining:
         assert "“legacy”" in text
         assert "10.1109/TMI.2022.3205554" in text
         assert "0 % is Staurosporine 250 nM" in text
+        assert "bfloat16" not in text  # trained on a CPU
+        record["recipe"]["network"], record["bfloat16"] = "vgg19", True
+        write_json(path, record)
+        _, page = build(copy)
+        assert "products of its convolutions in bfloat16" in page.section("methods").text
 
 
 class TestComparison:

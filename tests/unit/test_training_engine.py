@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from exvivo.networks import build, preprocessing, recipe
 from exvivo.networks.layers import ConvReLU, Dense
 from exvivo.training import engine as engine_module
-from exvivo.training import updates
+from exvivo.training import devices, kernels, updates
 from exvivo.training.engine import Engine, TrainingSet, forward
 from exvivo.training.graphs import restore, snapshot
 from exvivo.training.plain import PlainLoop
@@ -165,16 +165,14 @@ def test_a_device_without_that_operation_does_without(monkeypatch):
 
 def test_a_gpu_without_bfloat16_trains_without_it(monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
-    settings = recipe("small", "phase2")
     turing = torch.device("cuda", 0)
-    assert engine_module.half_precision(settings, turing) is None
+    assert devices.half_precision("bfloat16", turing) is None
     assert "no bfloat16" in caplog.text
-    assert not engine_module.kernels.available.__wrapped__(turing)
+    assert not kernels.available.__wrapped__(turing)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
-    assert engine_module.half_precision(settings, turing) is torch.bfloat16
-    tf32 = recipe("small", "phase2", {"precision": "tf32"})
-    assert engine_module.half_precision(tf32, turing) is None
-    assert engine_module.half_precision(settings, torch.device("cpu")) is None
+    assert devices.half_precision("bfloat16", turing) is torch.bfloat16
+    assert devices.half_precision("tf32", turing) is None
+    assert devices.half_precision("bfloat16", torch.device("cpu")) is None
 
 
 def test_layers_have_their_own_passes_back_after_training():

@@ -134,6 +134,8 @@ def _phase_text(phase: Phase) -> str:
     ):
         if recipe.get(key) not in (None, ""):
             told.append(words.format(str(recipe[key]).replace("_", " ")))
+    if phase.record.get("bfloat16") and str(recipe.get("network")).startswith("vgg"):
+        told.append("products of its convolutions in bfloat16")
     return f"Phase {_ROMAN[phase.number]}: {', '.join(told)}." if told else ""
 
 

@@ -13,6 +13,7 @@ from exvivo.errors import DeviceError
 
 logger = logging.getLogger(__name__)
 DEVICES = ("auto", "cpu", "cuda")
+CAPABILITY = (8, 0)  # of a GPU: the first with bfloat16 and TF32
 
 # Of mallopt(3), glibc.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _LARGEST = -1, -3, 1 << 30
@@ -89,6 +90,16 @@ def _keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGEST)
         mallopt(_M_TRIM_THRESHOLD, _LARGEST)
+
+
+def half_precision(precision: str, device: torch.device) -> torch.dtype | None:
+    """What the convolutions compute in, None for float32: on a CPU, or on a GPU that has no bfloat16."""
+    if precision != "bfloat16" or device.type != "cuda":
+        return None
+    if torch.cuda.get_device_capability(device) < CAPABILITY:
+        logger.warning("this GPU has no bfloat16: training in float32")
+        return None
+    return torch.bfloat16
 
 
 def describe(device: torch.device) -> str:

@@ -8,7 +8,6 @@ and inside them the update of one step overlaps with the forward pass of the nex
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +16,13 @@ from torch import Tensor, nn
 
 from exvivo.networks.preprocessing import Preprocessing
 from exvivo.networks.recipes import Recipe
-from exvivo.training import kernels
 from exvivo.training.augmentation import AUGMENT, affine, draw, normalise
+from exvivo.training.devices import half_precision
 from exvivo.training.graphs import GraphedSteps
 from exvivo.training.metrics import cross_entropy_slope, smooth
 from exvivo.training.optimizer import KerasAdam
 from exvivo.training.updates import Updates
 
-logger = logging.getLogger(__name__)
 TOGETHER = 8  # steps in one graph
 
 
@@ -82,7 +80,7 @@ class Engine:
         )
         self._augment = AUGMENT[recipe.augmentation]
         self._make_tables()
-        self.updates = Updates(self.model, self.optimizer, half_precision(recipe, self.device))
+        self.updates = Updates(self.model, self.optimizer, half_precision(recipe.precision, self.device))
         use_graph = self.device.type == "cuda" if graph is None else graph
         self._graphs = GraphedSteps(self._steps, self._steps_state) if use_graph else None
 
@@ -186,16 +184,6 @@ class Engine:
         with torch.no_grad():
             for name, tensor in self.state().items():
                 tensor.copy_(tensors[name])
-
-
-def half_precision(recipe: Recipe, device: torch.device) -> torch.dtype | None:
-    """What the convolutions compute in, None for float32: on a CPU, or on a GPU that has no bfloat16."""
-    if recipe.precision != "bfloat16" or device.type != "cuda":
-        return None
-    if torch.cuda.get_device_capability(device) < kernels.CAPABILITY:
-        logger.warning("this GPU has no bfloat16: training in float32")
-        return None
-    return torch.bfloat16
 
 
 def forward(

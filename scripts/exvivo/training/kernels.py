@@ -14,8 +14,9 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from exvivo.training.devices import CAPABILITY
+
 logger = logging.getLogger(__name__)
-CAPABILITY = (8, 0)  # the first with bfloat16 and TF32
 MOST_IMAGES = 8  # of an outer product; with more the product is better left to the matrix units
 # Numbers that a block of four warps takes at once, and most blocks of a sum (measured on an H200). Blocks that stay for
 # all of a layer would leave no room for the convolutions: those need a multiprocessor each.

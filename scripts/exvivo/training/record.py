@@ -13,7 +13,7 @@ from exvivo.files import digest_bytes, digest_file
 from exvivo.networks import Preprocessing, Recipe
 from exvivo.training import kernels
 from exvivo.training.data import PhaseData
-from exvivo.training.devices import describe
+from exvivo.training.devices import describe, half_precision
 
 
 def run_inputs(
@@ -30,6 +30,7 @@ def run_inputs(
         "torch": torch.__version__,
         "device": describe(device),
         "kernels": kernels.available(device),
+        "bfloat16": half_precision(recipe.precision, device) is not None,
     }
 
 
