@@ -9,8 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from exvivo.networks import build, preprocessing, recipe
 from exvivo.networks.layers import ConvReLU, Dense
-from exvivo.training import engine as engine_module
 from exvivo.training import devices, kernels, updates
+from exvivo.training import engine as engine_module
 from exvivo.training.engine import Engine, TrainingSet, forward
 from exvivo.training.graphs import restore, snapshot
 from exvivo.training.plain import PlainLoop

@@ -80,7 +80,9 @@ class Engine:
         )
         self._augment = AUGMENT[recipe.augmentation]
         self._make_tables()
-        self.updates = Updates(self.model, self.optimizer, half_precision(recipe.precision, self.device))
+        self.updates = Updates(
+            self.model, self.optimizer, half_precision(recipe.precision, self.device)
+        )
         use_graph = self.device.type == "cuda" if graph is None else graph
         self._graphs = GraphedSteps(self._steps, self._steps_state) if use_graph else None
 
