@@ -7,6 +7,7 @@ weights were converted.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -60,9 +61,13 @@ class MBConv(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Features are the 1280 globally pooled activations; no dropout, no stochastic depth."""
+    """Features are the 1280 globally pooled activations; no dropout, no stochastic depth.
+
+    A training engine may take over the passes up to the features (`passes`, see `training.bottleneck`).
+    """
 
     n_features = 1280
+    passes = None
 
     def __init__(self, outputs: int = 2):
         super().__init__()
@@ -81,6 +86,8 @@ class EfficientNetLite0(nn.Module):
 
     def forward_features(self, input: Tensor) -> Tensor:
         """Pooled activations (n, 1280) of images (n, 3, h, w)."""
+        if self.passes is not None and torch.is_grad_enabled():
+            return self.passes.features(input)
         maps = F.relu6(conv_norm(self._conv_stem, self._bn0, input))
         for block in self._blocks:
             maps = block(maps)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from exvivo.networks.preprocessing import Preprocessing
 from exvivo.networks.recipes import Recipe
+from exvivo.training import bottleneck
 from exvivo.training.augmentation import AUGMENT, affine, draw, normalise
 from exvivo.training.devices import half_precision
 from exvivo.training.graphs import GraphedSteps
@@ -83,6 +84,7 @@ class Engine:
         self.updates = Updates(
             self.model, self.optimizer, half_precision(recipe.precision, self.device)
         )
+        self.passes = bottleneck.take_over(self.model)
         use_graph = self.device.type == "cuda" if graph is None else graph
         self._graphs = GraphedSteps(self._steps, self._steps_state) if use_graph else None
 
@@ -118,6 +120,8 @@ class Engine:
     def release(self) -> None:
         """Give the model its own passes back, and let go of the captured graphs and their memory."""
         self.updates.release()
+        if self.passes is not None:
+            self.passes.release()
         self._graphs = None
 
     def _run(self, count: int) -> Tensor:
@@ -159,6 +163,8 @@ class Engine:
             rates = self.optimizer.rates(count)
             self._cursor += count
             self.updates.refresh()
+            if self.passes is not None:
+                self.passes.refresh()
         steps = zip(inputs.split(self.batch), targets, shares, rates, strict=True)
         found = torch.stack([self._step(*values) for values in steps])
         self.updates.lanes.join()

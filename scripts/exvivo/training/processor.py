@@ -1,0 +1,82 @@
+"""Own kernels of a training step on a CPU, run by the threads that PyTorch has already.
+
+PyTorch's passes over the activations of one image each wait for memory, and its depthwise convolutions backward use little
+of a processor. `training.processorcode` has kernels that do several passes in one, compiled by Numba. They run inside
+PyTorch's own OpenMP team: a second team would wait for processors on which the first still spins.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+
+@cache
+def available() -> bool:
+    """Whether the kernels run here: Numba is there, and PyTorch's OpenMP can be found.
+
+    Without them training goes the plain way, and says so.
+    """
+    try:
+        values = torch.arange(6, dtype=torch.float32).reshape(2, 3)
+        ones, found = torch.ones(3), torch.empty_like(values)
+        run("normalise", 2, 3, 2, values, ones, ones, ones, ones, values, found)
+        works = torch.equal(found, 2 * values)
+        reason = f"a sum of {values.tolist()} with itself gave {found.tolist()}"
+    except Exception as error:  # noqa: BLE001 - whatever keeps Numba from starting, training can do without
+        works, reason = False, f"{type(error).__name__}: {error}"
+    if not works:
+        logger.warning("training goes on without its own kernels, slower: %s", reason)
+    return works
+
+
+def run(kernel: str, *values: Tensor | int) -> None:
+    """Run a kernel of `processorcode` on sizes and float32 tensors, in the order of its entry's docstring.
+
+    Nothing is checked here: the tensors must lie in memory as the kernel reads them, and stay alive meanwhile.
+    """
+    words = np.array([v if isinstance(v, int) else v.data_ptr() for v in values], dtype=np.int64)
+    entry = getattr(_code(), f"{kernel}_entry").address
+    _openmp().GOMP_parallel(entry, words.ctypes.data, torch.get_num_threads(), 0)
+
+
+@cache
+def _openmp() -> ctypes.CDLL:
+    """OpenMP as PyTorch has loaded it.
+
+    Raises:
+        OSError: it has none that knows GCC's calls.
+
+    """
+    library = ctypes.CDLL(None)  # PyTorch loads its own for all to see
+    if not hasattr(library, "GOMP_parallel"):
+        library = ctypes.CDLL("libgomp.so.1")
+    library.GOMP_parallel.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_uint,
+        ctypes.c_uint,
+    ]
+    library.GOMP_parallel.restype = None
+    return library
+
+
+@cache
+def _code() -> ModuleType:
+    """The compiled kernels, which ask OpenMP for the thread they run on."""
+    from llvmlite import binding
+
+    for name in ("omp_get_thread_num", "omp_get_num_threads"):
+        address = ctypes.cast(getattr(_openmp(), name), ctypes.c_void_p).value
+        binding.add_symbol(name, address)
+    from exvivo.training import processorcode
+
+    return processorcode
