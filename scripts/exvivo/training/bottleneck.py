@@ -3,19 +3,21 @@
 An inverted bottleneck is product, norm, ReLU6, depthwise convolution, norm, ReLU6, product, norm and shortcut. PyTorch
 reads and writes the widened maps once for each of these; here the norm and ReLU6 before and after a depthwise convolution
 happen inside it (`training.processorcode`), forward and backward, so that between two products the maps are read and
-written once. Same numbers up to the order of sums.
+written once. All of a step's memory is laid out before the first one, as shapes do not change, and what is needed for one
+block only is shared by all: it stays in the cache. Same numbers as the plain passes up to the order of sums.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from exvivo.networks.efficientnet import EfficientNetLite0
+from exvivo.networks.efficientnet import EfficientNetLite0, MBConv
 from exvivo.networks.layers import FrozenBatchNorm2d, SameConv2d, same_padding
 from exvivo.training import processor
 
@@ -30,8 +32,10 @@ def take_over(model: nn.Module) -> Bottlenecks | None:
 class Bottlenecks:
     """Takes over the training passes of a model up to its features.
 
+    The backward pass sets the gradients of the parameters, in memory that the next step writes over.
+
     Args:
-        model: float32 on a CPU, convolutions laid out channels last.
+        model: float32 on a CPU, convolutions laid out channels last; its parameters stay where they are.
 
     """
 
@@ -42,12 +46,13 @@ class Bottlenecks:
             for module in model.modules()
             if isinstance(module, FrozenBatchNorm2d)
         }
+        self._trunk: _Trunk | None = None
         self.refresh()
         model.passes = self
 
     def release(self) -> None:
-        """Give the model its own passes back."""
-        self._model.passes = None
+        """Give the model its own passes back, and let go of the memory."""
+        self._model.passes, self._trunk = None, None
 
     def refresh(self) -> None:
         """Take over statistics that something else has set."""
@@ -55,30 +60,25 @@ class Bottlenecks:
             torch.rsqrt(norm.running_var + norm.eps, out=inverse)
 
     def features(self, input: Tensor) -> Tensor:
-        """Pooled activations (n, 1280) of images (n, 3, h, w), for a backward pass."""
-        model = self._model
-        count, _, height, width = input.shape
+        """Pooled activations (n, 1280) of images (n, 3, h, w), for one backward pass before the next call."""
         images = input.contiguous(memory_format=torch.channels_last)
-        stem = _Shape.of(model._conv_stem, count, height, width)
-        maps = _Stem.apply(images, model._conv_stem.weight, stem)
-        height, width = stem.out_height, stem.out_width
-        norm = model._bn0  # of what reaches a depthwise convolution
-        for block in model._blocks:
-            shape = _Shape.of(block._depthwise_conv, count, height, width)
-            if block.expands:
-                norm = block._bn0
-            statistics = [(n.running_mean, self._inverse[n]) for n in (norm, block._bn1, block._bn2)]
-            maps = _Bottleneck.apply(
-                maps, block._expand_conv.weight if block.expands else None, norm.weight, norm.bias,
-                block._depthwise_conv.weight, block._bn1.weight, block._bn1.bias,
-                block._project_conv.weight, block._bn2.weight, block._bn2.bias,
-                shape, statistics, block.shortcut,
-            )  # fmt: skip
-            height, width = shape.out_height, shape.out_width
-        norm = model._bn1
-        statistics = (norm.running_mean, self._inverse[norm])
-        head = model._conv_head.weight
-        return _Head.apply(maps, head, norm.weight, norm.bias, count, statistics)
+        if self._trunk is None or self._trunk.shape != images.shape:
+            self._trunk = _Trunk(self._model, self._inverse, images.shape)
+        # Autograd looks for something that wants a gradient.
+        return _Features.apply(images, self._model._conv_stem.weight, self._trunk)
+
+
+class _Features(Function):
+    @staticmethod
+    def forward(ctx, images, _, trunk):
+        ctx.trunk = trunk
+        return trunk.forward(images)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, slopes):
+        ctx.trunk.backward(slopes)
+        return None, None, None
 
 
 class _Shape(NamedTuple):
@@ -99,121 +99,216 @@ class _Shape(NamedTuple):
     def of(cls, conv: SameConv2d, count: int, height: int, width: int) -> _Shape:
         side, stride = conv.kernel_size[0], conv.stride[0]
         return cls(
-            count, height, width, 3 if conv.groups == 1 else conv.groups, -(-height // stride), -(-width // stride),
-            side, stride, same_padding(height, side, stride)[0], same_padding(width, side, stride)[0],
+            count, height, width, conv.groups if conv.groups > 1 else conv.in_channels,
+            -(-height // stride), -(-width // stride), side, stride,
+            same_padding(height, side, stride)[0], same_padding(width, side, stride)[0],
         )  # fmt: skip
-
-    @property
-    def pixels(self) -> int:
-        return self.count * self.height * self.width
 
     @property
     def out_pixels(self) -> int:
         return self.count * self.out_height * self.out_width
 
 
-class _Stem(Function):
-    """First convolution as one product: (n, 3, h, w) to (pixels, channels). Images want no gradient."""
+class _Matrix:
+    """Weights of a convolution as a matrix (outputs, side · side · inputs), and the memory of their gradient."""
 
-    @staticmethod
-    def forward(ctx, images, weight, shape):
-        seen = images.new_empty(shape.out_pixels, shape.side**2 * shape.channels)
-        processor.run("patches", *shape, images, seen)
-        ctx.save_for_backward(seen, weight)
-        return seen @ _matrix(weight).t()
+    def __init__(self, conv: nn.Conv2d):
+        self.parameter = conv.weight
+        self.values = _flat(conv.weight.detach())
+        self.transposed = self.values.t()
+        self.gradient = torch.empty_like(conv.weight, requires_grad=False)
+        self.slopes = _flat(self.gradient)
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, slopes):
-        seen, weight = ctx.saved_tensors
-        return None, _like(weight, slopes.t() @ seen), None
+    def gradients(self) -> Iterator[tuple[nn.Parameter, Tensor]]:
+        yield self.parameter, self.gradient
 
 
-class _Bottleneck(Function):
-    """One block: maps (pixels, inputs) to (pixels after the stride, outputs)."""
-
-    @staticmethod
-    def forward(
-        ctx, maps, expand, weight0, bias0, kernel, weight1, bias1, project, weight2, bias2, shape, statistics, shortcut
-    ):  # fmt: skip
-        wide = maps if expand is None else maps @ _matrix(expand).t()
-        narrow = wide.new_empty(shape.out_pixels, shape.channels)
-        norm0, norm1 = (weight0, bias0, *statistics[0]), (weight1, bias1, *statistics[1])
-        processor.run("depthwise", *shape, wide, *norm0, kernel, *norm1, narrow)
-        product = narrow @ _matrix(project).t()
-        output = torch.empty_like(product)
-        others = len(maps) if shortcut else 0
-        norm2 = (weight2, bias2, *statistics[2])
-        processor.run("normalise", *product.shape, others, product, *norm2, maps, output)
-        ctx.save_for_backward(
-            maps, wide, narrow, product, expand, weight0, bias0, kernel, weight1, bias1, project, weight2, bias2
-        )  # fmt: skip
-        ctx.shape, ctx.statistics, ctx.shortcut = shape, statistics, shortcut
-        return output
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, slopes):
-        maps, wide, narrow, product, expand, weight0, bias0, kernel, weight1, bias1, project, weight2, bias2 = (
-            ctx.saved_tensors
-        )  # fmt: skip
-        shape, statistics = ctx.shape, ctx.statistics
-        slopes = slopes.contiguous()
-        norm0, norm1 = (weight0, bias0, *statistics[0]), (weight1, bias1, *statistics[1])
-        norm2 = (weight2, bias2, *statistics[2])
-        of_norm0, of_norm1, of_norm2 = (weight.new_empty(2, len(weight)) for weight in (weight0, weight1, weight2))
-        of_product = torch.empty_like(product)
-        processor.run("normalise_backward", *product.shape, slopes, product, *norm2, of_product, of_norm2)
-        of_project = of_product.t() @ narrow
-        of_narrow = of_product @ _matrix(project)
-        of_wide, of_kernel = torch.empty_like(wide), torch.empty_like(kernel)
-        processor.run(
-            "depthwise_backward", *shape, wide, *norm0, kernel, *norm1, narrow,
-            of_narrow, of_wide, of_norm0, of_kernel, of_norm1,
-        )  # fmt: skip
-        of_expand, before = None, of_wide
-        if expand is not None:
-            of_expand = _like(expand, of_wide.t() @ maps)
-            matrix = _matrix(expand)
-            before = torch.addmm(slopes, of_wide, matrix) if ctx.shortcut else of_wide @ matrix
-        elif ctx.shortcut:
-            before = of_wide + slopes
-        return (
-            before, of_expand, *of_norm0, of_kernel, *of_norm1, _like(project, of_project), *of_norm2, None, None, None
-        )  # fmt: skip
-
-
-class _Head(Function):
-    """Last convolution, norm, ReLU6 and mean over pixels: maps (n · pixels, inputs) to (n, channels)."""
-
-    @staticmethod
-    def forward(ctx, maps, weight, norm_weight, norm_bias, count, statistics):
-        product = maps @ _matrix(weight).t()
-        features = maps.new_empty(count, product.shape[1])
-        sizes = (count, len(product) // count, product.shape[1])
-        processor.run("pool", *sizes, product, norm_weight, norm_bias, *statistics, features)
-        ctx.save_for_backward(maps, product, weight, norm_weight, norm_bias)
-        ctx.sizes, ctx.statistics = sizes, statistics
-        return features
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, slopes):
-        maps, product, weight, norm_weight, norm_bias = ctx.saved_tensors
-        slopes = slopes.contiguous()
-        of_product, of_norm = torch.empty_like(product), weight.new_empty(2, len(weight))
-        processor.run(
-            "pool_backward", *ctx.sizes, slopes, product, norm_weight, norm_bias, *ctx.statistics, of_product, of_norm
-        )  # fmt: skip
-        of_weight = _like(weight, of_product.t() @ maps)
-        return of_product @ _matrix(weight), of_weight, *of_norm, None, None
-
-
-def _matrix(weight: Tensor) -> Tensor:
-    """Weights (outputs, inputs, k, k), laid out channels last, as (outputs, k · k · inputs)."""
+def _flat(weight: Tensor) -> Tensor:
     return weight.permute(0, 2, 3, 1).view(len(weight), -1)
 
 
-def _like(weight: Tensor, gradient: Tensor) -> Tensor:
-    """A gradient of `_matrix(weight)` in the weight's shape and strides: neither autograd nor Adam then copies it."""
-    return gradient.as_strided(weight.shape, weight.stride())
+class _Norm:
+    """A frozen normalisation as the kernels want it, and the memory of its gradients, (2, C)."""
+
+    def __init__(self, norm: FrozenBatchNorm2d, inverse: Tensor):
+        self._norm = norm
+        self.slopes = torch.empty(2, norm.num_features)
+        self.values = (norm.weight.detach(), norm.bias.detach(), norm.running_mean, inverse)
+
+    def gradients(self) -> Iterator[tuple[nn.Parameter, Tensor]]:
+        yield self._norm.weight, self.slopes[0]
+        yield self._norm.bias, self.slopes[1]
+
+
+class _Scratch:
+    """Memory that the blocks use in turn."""
+
+    def __init__(self):
+        self._memory: dict[str, Tensor] = {}
+
+    def of(self, name: str, like: Tensor) -> Tensor:
+        """A tensor of the shape of `like`; the memory of a name is that of its largest tensor.
+
+        To be asked for the largest first.
+        """
+        if name not in self._memory:
+            self._memory[name] = torch.empty(like.numel())
+        return self._memory[name][: like.numel()].view(like.shape)
+
+
+class _Trunk:
+    """The passes for one shape of images.
+
+    Args:
+        model: whose passes these are.
+        inverse: inverse deviation (C,) of each of its normalisations.
+        shape: of the images, (n, 3, h, w).
+
+    """
+
+    def __init__(
+        self,
+        model: EfficientNetLite0,
+        inverse: dict[FrozenBatchNorm2d, Tensor],
+        shape: torch.Size,
+    ):
+        self.shape = shape
+        count, _, height, width = shape
+        norms = {norm: _Norm(norm, values) for norm, values in inverse.items()}
+        self._stem, self._head = _Matrix(model._conv_stem), _Matrix(model._conv_head)
+        self._sizes = _Shape.of(model._conv_stem, count, height, width)
+        self._seen = torch.empty(self._sizes.out_pixels, self._stem.values.shape[1])
+        maps = self._first = torch.empty(self._sizes.out_pixels, len(self._stem.values))
+        height, width = self._sizes.out_height, self._sizes.out_width
+        norm = norms[model._bn0]  # of what reaches a depthwise convolution
+        self._blocks: list[_Block] = []
+        for module in model._blocks:
+            if module.expands:
+                norm = norms[module._bn0]
+            sizes = _Shape.of(module._depthwise_conv, count, height, width)
+            used = (norm, norms[module._bn1], norms[module._bn2])
+            self._blocks.append(_Block(module, used, sizes, maps))
+            maps, height, width = self._blocks[-1].output, sizes.out_height, sizes.out_width
+        self._lay_out_slopes()
+        norm = norms[model._bn1]
+        self._last = maps
+        self._product = torch.empty(len(maps), len(self._head.values))
+        self._of_product = torch.empty_like(self._product)
+        self._features = torch.empty(count, self._product.shape[1])
+        sizes = (count, len(maps) // count, self._product.shape[1])
+        self._pool = processor.prepared("pool", *sizes, self._product, *norm.values, self._features)
+        self._above = torch.empty_like(self._features)
+        self._pool_backward = processor.prepared(
+            "pool_backward", *sizes, self._above, self._product, *norm.values, self._of_product, norm.slopes
+        )  # fmt: skip
+        parts = [self._stem, self._head, *norms.values()]
+        parts += [matrix for block in self._blocks for matrix in block.matrices]
+        self._gradients = [pair for part in parts for pair in part.gradients()]
+
+    def _lay_out_slopes(self) -> None:
+        """Gradients of the maps between blocks, two that take turns, and scratch memory in a block."""
+        scratch = _Scratch()
+        for name in ("wide", "narrow", "product"):
+            scratch.of(name, max((getattr(block, name) for block in self._blocks), key=Tensor.numel))
+        largest = max((block.maps for block in self._blocks), key=Tensor.numel)
+        for name in ("even", "odd"):
+            scratch.of(name, largest)
+        for number, block in enumerate(self._blocks):
+            here, before = ("even", "odd") if number % 2 else ("odd", "even")
+            block.prepare_backward(
+                scratch, scratch.of(here, block.output), scratch.of(before, block.maps)
+            )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pooled activations (n, 1280)."""
+        processor.prepared("patches", *self._sizes, images, self._seen)()
+        torch.mm(self._seen, self._stem.transposed, out=self._first)
+        for block in self._blocks:
+            block.forward()
+        torch.mm(self._last, self._head.transposed, out=self._product)
+        self._pool()
+        return self._features.clone()
+
+    def backward(self, slopes: Tensor) -> None:
+        """Set the parameters' gradients from that of the pooled activations."""
+        self._above.copy_(slopes)
+        self._pool_backward()
+        torch.mm(self._of_product.t(), self._last, out=self._head.slopes)
+        torch.mm(self._of_product, self._head.values, out=self._blocks[-1].slopes)
+        for block in reversed(self._blocks):
+            block.backward()
+        torch.mm(self._blocks[0].before.t(), self._seen, out=self._stem.slopes)
+        for parameter, gradient in self._gradients:
+            parameter.grad = gradient
+
+
+class _Block:
+    """Passes of one inverted bottleneck, from `maps` (pixels, inputs) to `output` (pixels after the stride, outputs).
+
+    Where it does not expand, its maps are a product as well, before their norm.
+    """
+
+    def __init__(
+        self, module: MBConv, norms: tuple[_Norm, _Norm, _Norm], sizes: _Shape, maps: Tensor
+    ):
+        self.maps, self._sizes, self._norms, self._shortcut = maps, sizes, norms, module.shortcut
+        self._expand = _Matrix(module._expand_conv) if module.expands else None
+        self._kernel, self._project = (
+            _Matrix(module._depthwise_conv),
+            _Matrix(module._project_conv),
+        )
+        channels = sizes.channels
+        self.wide = torch.empty(len(maps), channels) if module.expands else maps
+        self.narrow = torch.empty(sizes.out_pixels, channels)
+        self.product = torch.empty(sizes.out_pixels, len(self._project.values))
+        self.output = torch.empty_like(self.product)
+        self._depthwise = processor.prepared(
+            "depthwise", *sizes, self.wide, *norms[0].values, self._kernel.values, *norms[1].values, self.narrow
+        )  # fmt: skip
+        others = len(maps) if module.shortcut else 0
+        self._normalise = processor.prepared(
+            "normalise", *self.product.shape, others, self.product, *norms[2].values, maps, self.output
+        )  # fmt: skip
+
+    @property
+    def matrices(self) -> list[_Matrix]:
+        """All that has weights but the norms."""
+        return [part for part in (self._expand, self._kernel, self._project) if part is not None]
+
+    def prepare_backward(self, scratch: _Scratch, slopes: Tensor, before: Tensor) -> None:
+        """Take memory for gradients: of the output, of the maps, and what is shared."""
+        self.slopes, self.before = slopes, before
+        norm0, norm1, norm2 = self._norms
+        self._of_product = scratch.of("product", self.product)
+        self._of_narrow = scratch.of("narrow", self.narrow)
+        self._of_wide = before if self._expand is None else scratch.of("wide", self.wide)
+        self._normalise_backward = processor.prepared(
+            "normalise_backward", *self.product.shape, slopes, self.product, *norm2.values, self._of_product,
+            norm2.slopes,
+        )  # fmt: skip
+        self._depthwise_backward = processor.prepared(
+            "depthwise_backward", *self._sizes, self.wide, *norm0.values, self._kernel.values, *norm1.values,
+            self.narrow, self._of_narrow, self._of_wide, norm0.slopes, self._kernel.slopes, norm1.slopes,
+        )  # fmt: skip
+
+    def forward(self) -> None:
+        """Write `output`."""
+        if self._expand is not None:
+            torch.mm(self.maps, self._expand.transposed, out=self.wide)
+        self._depthwise()
+        torch.mm(self.narrow, self._project.transposed, out=self.product)
+        self._normalise()
+
+    def backward(self) -> None:
+        """From `slopes` write `before` and the gradients of all weights."""
+        self._normalise_backward()
+        torch.mm(self._of_product.t(), self.narrow, out=self._project.slopes)
+        torch.mm(self._of_product, self._project.values, out=self._of_narrow)
+        self._depthwise_backward()
+        if self._expand is None:
+            return
+        torch.mm(self._of_wide.t(), self.maps, out=self._expand.slopes)
+        if self._shortcut:
+            torch.addmm(self.slopes, self._of_wide, self._expand.values, out=self.before)
+        else:
+            torch.mm(self._of_wide, self._expand.values, out=self.before)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 
@@ -28,9 +29,9 @@ def available() -> bool:
     try:
         values = torch.arange(6, dtype=torch.float32).reshape(2, 3)
         ones, found = torch.ones(3), torch.empty_like(values)
-        run("normalise", 2, 3, 2, values, ones, ones, ones, ones, values, found)
-        works = torch.equal(found, 2 * values)
-        reason = f"a sum of {values.tolist()} with itself gave {found.tolist()}"
+        prepared("normalise", 2, 3, 2, values, ones, ones, torch.zeros(3), ones, values, found)()
+        works = torch.equal(found, 2 * values + 1)
+        reason = f"twice {values.tolist()} and one gave {found.tolist()}"
     except Exception as error:  # noqa: BLE001 - whatever keeps Numba from starting, training can do without
         works, reason = False, f"{type(error).__name__}: {error}"
     if not works:
@@ -38,14 +39,20 @@ def available() -> bool:
     return works
 
 
-def run(kernel: str, *values: Tensor | int) -> None:
-    """Run a kernel of `processorcode` on sizes and float32 tensors, in the order of its entry's docstring.
+def prepared(kernel: str, *values: Tensor | int) -> Callable[[], None]:
+    """A call of a kernel of `processorcode` on sizes and float32 tensors, in the order of its entry's docstring.
 
-    Nothing is checked here: the tensors must lie in memory as the kernel reads them, and stay alive meanwhile.
+    Nothing is checked: the tensors must lie in memory as the kernel reads them, and stay there until the last call. The
+    number of threads is PyTorch's now.
     """
     words = np.array([v if isinstance(v, int) else v.data_ptr() for v in values], dtype=np.int64)
-    entry = getattr(_code(), f"{kernel}_entry").address
-    _openmp().GOMP_parallel(entry, words.ctypes.data, torch.get_num_threads(), 0)
+    entry, begin = getattr(_code(), f"{kernel}_entry").address, _openmp().GOMP_parallel
+    address, threads = words.ctypes.data, torch.get_num_threads()
+
+    def call(_keep: tuple = (words, values)) -> None:
+        begin(entry, address, threads, 0)
+
+    return call
 
 
 @cache

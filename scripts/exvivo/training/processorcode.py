@@ -12,20 +12,33 @@ import numpy as np
 from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic
 
-_GRANULE = 16  # channels: a cache line, so that threads do not write to each other's
-_BLOCK = 64  # numbers that make a loop worth its start
+from exvivo.training.vectors import (
+    LANES,
+    add,
+    expect,
+    load,
+    multiply,
+    multiply_add,
+    relu6,
+    relu6_slope,
+    store,
+    zeros,
+)
+
+_PIXELS = 4  # that share what is loaded, and keep the multipliers busy while they wait for each other
 _FEW = 64  # pixels summed by themselves, so that a sum over a large map does not lose its last digits
-_ZERO, _CAP = np.float32(0.0), np.float32(6.0)  # _CAP: of ReLU6
+_ZERO = np.float32(0.0)
 # `contract` allows fused multiply-add; nothing that reorders a sum or forgets a not-a-number.
-_compiled = njit(nogil=True, fastmath={"contract"}, error_model="numpy", cache=True)
+_options = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy", "cache": True}
+_compiled = njit(**_options)
+_inlined = njit(**_options, forceinline=True)
 
 
 @_compiled
 def share(channels, part, parts):
     """First and last + 1 of the channels of a part; some parts may have none."""
-    granules = -(-channels // _GRANULE)
-    first = granules * part // parts * _GRANULE
-    last = granules * (part + 1) // parts * _GRANULE
+    lines = -(-channels // LANES)  # of a cache, so that threads do not write to each other's
+    first, last = lines * part // parts * LANES, lines * (part + 1) // parts * LANES
     return min(first, channels), min(last, channels)
 
 
@@ -50,144 +63,162 @@ def _norm_slopes(slopes, norm, first, sums, products):
         slopes[1, at] = sums[c]
 
 
-@_compiled
-def _repeats(count, width, stride):
-    """Pixels in a block."""
-    repeats = 1
-    while stride == 1 and 2 * repeats * count <= _BLOCK and width % (2 * repeats) == 0:
-        repeats *= 2
-    return repeats
+@_inlined
+def _taps(kernel, channel, scale, taps):
+    """Scaled weights of sixteen channels, `taps` (side · side · 16)."""
+    for tap in range(kernel.shape[1]):
+        for c in range(LANES):
+            taps[tap * LANES + c] = kernel[channel + c, tap]
+        store(taps, tap * LANES, multiply(load(taps, tap * LANES), scale))
 
 
-@_compiled
-def _taps(kernel, scale, first, side, repeats):
-    """Scaled weights (side · side, repeats · channels)."""
-    count = scale.size
-    taps = np.empty((side * side, repeats * count), np.float32)
-    for tap in range(side * side):
-        for repeat in range(repeats):
-            for c in range(count):
-                taps[tap, repeat * count + c] = kernel[first + c, tap] * scale[c]
-    return taps
-
-
-@_compiled
-def _activate(row, maps, first, scale, shift, left):
-    """ReLU6 of the normalised pixels of one row (w, C), into a padded flat row."""
-    count = scale.size
-    for x in range(maps.shape[0]):
-        out = row[(left + x) * count : (left + x + 1) * count]
-        source = maps[x, first : first + count]
-        for c in range(count):
-            value = source[c] * scale[c] + shift[c]
-            value = _ZERO if value < _ZERO else value
-            out[c] = _CAP if value > _CAP else value
-
-
-@_compiled
-def _fill(ring, ready, wanted, maps, first, scale, shift, top, left):
-    """Rows `ready` to `wanted` of the padded map, each into its place in the ring."""
+@_inlined
+def _fill(ring, size, ready, wanted, maps, image, channel, scale, shift, top, left):
+    """ReLU6 of the normalised rows `ready` to `wanted` of a padded map, each into its place in the ring."""
+    _, height, width, channels = maps.shape
+    flat = maps.ravel()
     for number in range(ready, wanted):
-        row = ring[number % ring.shape[0]]
-        if top <= number < top + maps.shape[0]:
-            _activate(row, maps[number - top], first, scale, shift, left)
-        else:
-            row[:] = _ZERO
-
-
-@_compiled
-def _add(out, values):
-    for c in range(out.size):
-        out[c] += values[c]
-
-
-@_compiled
-def _move(values, out):
-    """Add to `out`, and begin again."""
-    for c in range(out.size):
-        out[c] += values[c]
-        values[c] = _ZERO
-
-
-@_compiled
-def _add_products(out, left, right):
-    for c in range(out.size):
-        out[c] += left[c] * right[c]
-
-
-@_compiled
-def _add_three(out, row, start, step, taps, tap):
-    size = out.size
-    first, second, third = row[start:], row[start + step :], row[start + 2 * step :]
-    for c in range(size):
-        out[c] += first[c] * taps[tap, c] + second[c] * taps[tap + 1, c] + third[c] * taps[tap + 2, c]
+        row = number % (ring.size // size) * size
+        if not top <= number < top + height:
+            ring[row : row + size] = _ZERO
+            continue
+        source = (image * height + number - top) * width * channels + channel
+        target = row + left * LANES
+        for x in range(width):
+            at = source + x * channels
+            expect(flat, at + width * channels)
+            value = multiply_add(load(flat, at), scale, shift)
+            store(ring, target + x * LANES, relu6(value))
 
 
 @_compiled
 def depthwise(maps, norm0, kernel, norm1, out, side, stride, top, left, part, parts):
     """ReLU6 of the normalised depthwise convolution of ReLU6 of the normalised maps.
 
+    Sixteen channels after the other, so that what a pixel and its neighbours need stays in the first cache.
+
     Args:
-        maps: (n, h, w, C) before normalisation; out: (n, oh, ow, C).
+        maps: (n, h, w, C) before normalisation, C a multiple of 16; out: (n, oh, ow, C).
         norm0, norm1: weight, bias, mean and inverse deviation (C,) of the normalisations before and after.
         kernel: (C, side · side).
         top, left: zeros before the first row and column.
 
     """
-    first, last = share(maps.shape[3], part, parts)
-    count, rows, width = last - first, out.shape[1], out.shape[2]
-    if count <= 0:
-        return
-    scale0, shift0 = _norm(norm0, first, last)
-    scale1, shift1 = _norm(norm1, first, last)
-    repeats = _repeats(count, width, stride)
-    block = repeats * count
-    taps = _taps(kernel, scale1, first, side, repeats)
-    padded = max((width - 1) * stride + side, left + maps.shape[2])
-    ring = np.zeros((side, padded * count), np.float32)
-    sums = np.empty(block, np.float32)
-    for image in range(maps.shape[0]):
-        ready = 0
-        for y in range(rows):
-            wanted = y * stride + side
-            _fill(ring, ready, wanted, maps[image], first, scale0, shift0, top, left)
-            ready = wanted
-            for x in range(0, width, repeats):
-                for repeat in range(repeats):
-                    sums[repeat * count : (repeat + 1) * count] = shift1
-                for i in range(side):
-                    row = ring[(y * stride + i) % side]
-                    start = x * stride * count
-                    if side == 3:
-                        _add_three(sums, row, start, count, taps, i * side)
-                    else:
+    images, height, width, channels = out.shape
+    first, last = share(channels, part, parts)
+    scales0, shifts0 = _norm(norm0, first, last)
+    scales1, shifts1 = _norm(norm1, first, last)
+    taps = np.empty(side * side * LANES, np.float32)
+    size = _padded(width, maps.shape[2], side, stride, left) * LANES
+    ring = np.zeros(side * size, np.float32)
+    flat, step = out.ravel(), stride * LANES
+    for channel in range(first, last, LANES):
+        at = channel - first
+        scale0, shift0, start = load(scales0, at), load(shifts0, at), load(shifts1, at)
+        _taps(kernel, channel, load(scales1, at), taps)
+        for image in range(images):
+            ready = 0
+            for y in range(height):
+                wanted = y * stride + side
+                _fill(ring, size, ready, wanted, maps, image, channel, scale0, shift0, top, left)
+                ready = wanted
+                target = (image * height + y) * width * channels + channel
+                for block in range(0, width, _PIXELS):
+                    # the last block ends with the row, and makes some pixels twice
+                    x = max(0, min(block, width - _PIXELS))
+                    sum0 = sum1 = sum2 = sum3 = start
+                    for i in range(side):
+                        place = (y * stride + i) % side * size + x * step
                         for j in range(side):
-                            at = start + j * count
-                            _add_products(sums, row[at : at + block], taps[i * side + j])
-                for repeat in range(repeats):
-                    target = out[image, y, x + repeat, first:last]
-                    found = sums[repeat * count : (repeat + 1) * count]
-                    for c in range(count):
-                        value = found[c]
-                        value = _ZERO if value < _ZERO else value
-                        target[c] = _CAP if value > _CAP else value
+                            tap = load(taps, (i * side + j) * LANES)
+                            sum0 = multiply_add(load(ring, place), tap, sum0)
+                            sum1 = multiply_add(load(ring, place + step), tap, sum1)
+                            sum2 = multiply_add(load(ring, place + 2 * step), tap, sum2)
+                            sum3 = multiply_add(load(ring, place + 3 * step), tap, sum3)
+                            place += LANES
+                    to = target + x * channels
+                    store(flat, to, relu6(sum0))
+                    if width > 1:
+                        store(flat, to + channels, relu6(sum1))
+                    if width > 2:
+                        store(flat, to + 2 * channels, relu6(sum2))
+                    if width > 3:
+                        store(flat, to + 3 * channels, relu6(sum3))
 
 
 @_compiled
-def _pass_back(slopes, maps, first, scale, shift, left, out, sums, products):
+def _padded(width, width_before, side, stride, left):
+    """Pixels of a padded row that whole blocks of outputs see, or touch going back."""
+    blocks = -(-(width + (side - 1) // stride) // _PIXELS) * _PIXELS
+    return max((blocks - 1) * stride + side, left + width_before)
+
+
+@_inlined
+def _slopes_before(slopes, activations, row, channel, line, left):
+    """Gradient before ReLU6 of one row, into a padded row; their sum."""
+    above, active = slopes.ravel(), activations.ravel()
+    width, channels = slopes.shape[2], slopes.shape[3]
+    total = zeros()
+    for x in range(width):
+        at = (row * width + x) * channels + channel
+        expect(active, at + width * channels)
+        expect(above, at + width * channels)
+        passed = relu6_slope(load(active, at), load(above, at))
+        store(line, (left + x) * LANES, passed)
+        total = add(total, passed)
+    return total
+
+
+@_inlined
+def _tap_slope(line, start, width, ring, at, step):
+    """Gradient of one weight from one row: products of slopes and what the weight has met, summed."""
+    sum0 = sum1 = sum2 = sum3 = zeros()
+    for _ in range(0, width, _PIXELS):
+        sum0 = multiply_add(load(line, start), load(ring, at), sum0)
+        sum1 = multiply_add(load(line, start + LANES), load(ring, at + step), sum1)
+        sum2 = multiply_add(load(line, start + 2 * LANES), load(ring, at + 2 * step), sum2)
+        sum3 = multiply_add(load(line, start + 3 * LANES), load(ring, at + 3 * step), sum3)
+        start += _PIXELS * LANES
+        at += _PIXELS * step
+    return add(add(sum0, sum1), add(sum2, sum3))
+
+
+@_inlined
+def _spread(line, start, width, taps, tap, step, terms, back, at):
+    """Add to every `stride`-th pixel of a row what its slopes and one row of weights send it."""
+    for _ in range(0, width, _PIXELS):
+        sum0, sum1 = load(back, at), load(back, at + step)
+        sum2, sum3 = load(back, at + 2 * step), load(back, at + 3 * step)
+        for term in range(terms):
+            weight = load(taps, tap + term * step)
+            slope = start - term * LANES
+            sum0 = multiply_add(load(line, slope), weight, sum0)
+            sum1 = multiply_add(load(line, slope + LANES), weight, sum1)
+            sum2 = multiply_add(load(line, slope + 2 * LANES), weight, sum2)
+            sum3 = multiply_add(load(line, slope + 3 * LANES), weight, sum3)
+        store(back, at, sum0)
+        store(back, at + step, sum1)
+        store(back, at + 2 * step, sum2)
+        store(back, at + 3 * step, sum3)
+        start += _PIXELS * LANES
+        at += _PIXELS * step
+
+
+@_inlined
+def _pass_back(back, at, maps, row, channel, scale, shift, out):
     """Gradient of one row of maps from that of its activations; sums of it, and of it times the maps."""
-    count = scale.size
-    for x in range(maps.shape[0]):
-        slope = slopes[(left + x) * count : (left + x + 1) * count]
-        source, target = maps[x, first : first + count], out[x, first : first + count]
-        for c in range(count):
-            value = source[c] * scale[c] + shift[c]
-            passed = _ZERO if value <= _ZERO or value >= _CAP else slope[c]
-            slope[c] = passed
-            target[c] = passed * scale[c]
-        for c in range(count):
-            sums[c] += slope[c]
-            products[c] += slope[c] * source[c]
+    source, target = maps.ravel(), out.ravel()
+    width, channels = maps.shape[2], maps.shape[3]
+    total = product = zeros()
+    for x in range(width):
+        place = (row * width + x) * channels + channel
+        expect(target, place + width * channels)
+        value = load(source, place)
+        passed = relu6_slope(multiply_add(value, scale, shift), load(back, at + x * LANES))
+        store(target, place, multiply(passed, scale))
+        total = add(total, passed)
+        product = multiply_add(passed, value, product)
+    return total, product
 
 
 @_compiled
@@ -195,7 +226,7 @@ def depthwise_backward(
     slopes, activations, maps, norm0, kernel, norm1, out, slope0, slope_kernel, slope1, side, stride, top, left,
     part, parts,
 ):  # fmt: skip
-    """Gradients of `depthwise`.
+    """Gradients of `depthwise`. Sums over pixels are of rows first, so that a large map does not lose their last digits.
 
     Args:
         slopes: (n, oh, ow, C) of the activations, which `depthwise` gave.
@@ -205,157 +236,220 @@ def depthwise_backward(
         slope_kernel: (C, side · side).
 
     """
-    first, last = share(maps.shape[3], part, parts)
-    count, rows, width = last - first, slopes.shape[1], slopes.shape[2]
-    if count <= 0:
-        return
-    scale0, shift0 = _norm(norm0, first, last)
-    scale1, _ = _norm(norm1, first, last)
-    repeats = _repeats(count, width, stride)
-    block = repeats * count
-    taps = _taps(kernel, scale1, first, side, repeats)
-    tap_slopes = np.zeros((side * side, block), np.float32)
-    padded = max((width - 1) * stride + side, left + maps.shape[2])
-    ring = np.zeros((side, padded * count), np.float32)
-    back = np.zeros((side, padded * count), np.float32)
-    line = np.empty(width * count, np.float32)
-    sums1, products1 = np.zeros(count, np.float32), np.zeros(count, np.float32)
-    sums0, products0 = np.zeros(count, np.float32), np.zeros(count, np.float32)
-    # of one row, so that a sum over a large map does not lose its last digits
-    row_sums, row_products = np.zeros(count, np.float32), np.zeros(count, np.float32)
-    for image in range(maps.shape[0]):
-        ready, done = 0, 0
-        for y in range(rows):
-            wanted = y * stride + side
-            _fill(ring, ready, wanted, maps[image], first, scale0, shift0, top, left)
-            ready = wanted
-            for x in range(width):
-                slope, active = slopes[image, y, x, first:last], activations[image, y, x, first:last]
-                target = line[x * count : (x + 1) * count]
-                for c in range(count):
-                    value = active[c]
-                    passed = _ZERO if value <= _ZERO or value >= _CAP else slope[c]
-                    target[c] = passed
-                    row_sums[c] += passed
-            _move(row_sums, sums1)
-            for i in range(side):
-                row, row_back = ring[(y * stride + i) % side], back[(y * stride + i) % side]
-                for x in range(0, width, repeats):
-                    slope = line[x * count : x * count + block]
+    images, height, width, channels = slopes.shape
+    height_before, width_before = maps.shape[1], maps.shape[2]
+    first, last = share(channels, part, parts)
+    scales0, shifts0 = _norm(norm0, first, last)
+    scales1, _ = _norm(norm1, first, last)
+    taps = np.empty(side * side * LANES, np.float32)
+    tap_slopes = np.empty(taps.size, np.float32)
+    step = stride * LANES
+    size = _padded(width, width_before, side, stride, left) * LANES
+    ring, back = np.zeros(side * size, np.float32), np.zeros(side * size, np.float32)
+    reach = (side - 1) // stride  # outputs to either side that a pixel also belongs to
+    line = np.zeros((2 * reach + width + 2 * _PIXELS) * LANES, np.float32)
+    sums0, products0 = np.zeros(scales0.size, np.float32), np.zeros(scales0.size, np.float32)
+    sums1, products1 = np.zeros(scales0.size, np.float32), np.zeros(scales0.size, np.float32)
+    for channel in range(first, last, LANES):
+        some = channel - first
+        scale0, shift0, scale1 = load(scales0, some), load(shifts0, some), load(scales1, some)
+        _taps(kernel, channel, scale1, taps)
+        tap_slopes[:] = _ZERO
+        total0 = total1 = product0 = zeros()
+        for image in range(images):
+            ready, done = 0, 0
+            for y in range(height):
+                wanted = y * stride + side
+                _fill(ring, size, ready, wanted, maps, image, channel, scale0, shift0, top, left)
+                ready = wanted
+                row_sum = _slopes_before(
+                    slopes, activations, image * height + y, channel, line, reach
+                )
+                total1 = add(total1, row_sum)
+                start = reach * LANES
+                for i in range(side):
+                    at = (y * stride + i) % side * size
                     for j in range(side):
-                        at = (x * stride + j) * count
-                        _add_products(tap_slopes[i * side + j], slope, row[at : at + block])
-                        _add_products(row_back[at : at + block], slope, taps[i * side + j])
-            # rows that no later output touches
-            finished = (y + 1) * stride if y + 1 < rows else top + maps.shape[1]
-            for number in range(done, finished):
-                row_back = back[number % side]
-                if top <= number < top + maps.shape[1]:
-                    at = number - top
-                    _pass_back(
-                        row_back, maps[image, at], first, scale0, shift0, left, out[image, at],
-                        row_sums, row_products,
-                    )  # fmt: skip
-                    _move(row_sums, sums0)
-                    _move(row_products, products0)
-                row_back[:] = _ZERO
-            done = finished
-        back[:] = _ZERO
-    for c in range(count):
+                        place = (i * side + j) * LANES
+                        found = _tap_slope(line, start, width, ring, at + j * LANES, step)
+                        store(tap_slopes, place, add(load(tap_slopes, place), found))
+                    for rest in range(stride):
+                        tap, terms = (i * side + rest) * LANES, (side - rest + stride - 1) // stride
+                        to = at + rest * LANES
+                        _spread(line, start, width + reach, taps, tap, step, terms, back, to)
+                # rows that no later output touches
+                finished = (y + 1) * stride if y + 1 < height else top + height_before
+                for number in range(done, finished):
+                    at = number % side * size
+                    if top <= number < top + height_before:
+                        row = image * height_before + number - top
+                        row_sum, row_product = _pass_back(
+                            back, at + left * LANES, maps, row, channel, scale0, shift0, out
+                        )
+                        total0, product0 = add(total0, row_sum), add(product0, row_product)
+                    back[at : at + size] = _ZERO
+                done = finished
+            back[:] = _ZERO
+        product1 = zeros()
         for tap in range(side * side):
-            total = _ZERO
-            for repeat in range(repeats):
-                total += tap_slopes[tap, repeat * count + c]
-            slope_kernel[first + c, tap] = total * scale1[c]
-            products1[c] += total * kernel[first + c, tap]
+            found = load(tap_slopes, tap * LANES)
+            store(tap_slopes, tap * LANES, multiply(found, scale1))
+            for c in range(LANES):
+                slope_kernel[channel + c, tap] = tap_slopes[tap * LANES + c]
+                tap_slopes[tap * LANES + c] = kernel[channel + c, tap]
+            product1 = multiply_add(found, load(tap_slopes, tap * LANES), product1)
+        store(sums0, some, total0)
+        store(products0, some, product0)
+        store(sums1, some, total1)
+        store(products1, some, product1)
     _norm_slopes(slope1, norm1, first, sums1, products1)
     _norm_slopes(slope0, norm0, first, sums0, products0)
+
+
+@_inlined
+def _tiled(values, times):
+    """Numbers of the channels of one pixel, for `times` pixels."""
+    tiled = np.empty(times * values.size, np.float32)
+    for number in range(tiled.size):
+        tiled[number] = values[number % values.size]
+    return tiled
+
+
+@_inlined
+def _together(channels):
+    """Pixels, side by side, that are whole vectors."""
+    pixels = 1
+    while pixels * channels % LANES:
+        pixels += 1
+    return pixels
 
 
 @_compiled
 def normalise(maps, norm, shortcut, out, part, parts):
     """Normalised maps (pixels, C) and a shortcut of their shape, which may be empty."""
-    first, last = share(maps.shape[1], part, parts)
-    scale, shift = _norm(norm, first, last)
-    for pixel in range(maps.shape[0]):
-        source, target = maps[pixel, first:last], out[pixel, first:last]
-        for c in range(scale.size):
-            target[c] = source[c] * scale[c] + shift[c]
-        if shortcut.size:
-            other = shortcut[pixel, first:last]
-            for c in range(scale.size):
-                target[c] += other[c]
+    pixels, channels = maps.shape
+    together = _together(channels)
+    scale, shift = _norm(norm, 0, channels)
+    scale, shift = _tiled(scale, together), _tiled(shift, together)
+    source, other, target = maps.ravel(), shortcut.ravel(), out.ravel()
+    blocks = pixels // together
+    for block in range(blocks * part // parts, blocks * (part + 1) // parts):
+        for c in range(0, scale.size, LANES):
+            at = block * scale.size + c
+            value = multiply_add(load(source, at), load(scale, c), load(shift, c))
+            if other.size:
+                value = add(value, load(other, at))
+            store(target, at, value)
+    for at in range(blocks * scale.size, source.size if part == 0 else 0):
+        value = source[at] * scale[at % channels] + shift[at % channels]
+        target[at] = value + other[at] if other.size else value
 
 
 @_compiled
 def normalise_backward(slopes, maps, norm, out, slope, part, parts):
-    """Gradients of `normalise`: `out` of the maps, `slope` (2, C) of weight and bias."""
-    first, last = share(maps.shape[1], part, parts)
-    scale, _ = _norm(norm, first, last)
+    """Gradients of `normalise`: `out` of the maps, `slope` (2, C) of weight and bias.
+
+    Where a vector has numbers of several pixels, which are few maps, one part does it all.
+    """
+    pixels, channels = maps.shape
+    together = _together(channels)
+    first, last = share(channels, part, parts)
+    if together > 1:
+        first, last = (0, together * channels) if part == 0 else (0, 0)
+    if first == last:
+        return
+    scale, _ = _norm(norm, 0, channels)
+    scale = _tiled(scale, together)
+    above, source, target = slopes.ravel(), maps.ravel(), out.ravel()
+    blocks = pixels // together
     sums, products = np.zeros(scale.size, np.float32), np.zeros(scale.size, np.float32)
-    few_sums, few_products = np.zeros(scale.size, np.float32), np.zeros(scale.size, np.float32)
-    for pixel in range(maps.shape[0]):
-        above, source = slopes[pixel, first:last], maps[pixel, first:last]
-        target = out[pixel, first:last]
-        for c in range(scale.size):
-            target[c] = above[c] * scale[c]
-        _add(few_sums, above)
-        _add_products(few_products, above, source)
-        if pixel % _FEW == _FEW - 1 or pixel == maps.shape[0] - 1:
-            _move(few_sums, sums)
-            _move(few_products, products)
-    _norm_slopes(slope, norm, first, sums, products)
+    for c in range(first, last, LANES):
+        factor = load(scale, c)
+        for begin in range(0, blocks, _FEW):
+            total = product = zeros()
+            for block in range(begin, min(begin + _FEW, blocks)):
+                at = block * scale.size + c
+                value = load(above, at)
+                store(target, at, multiply(value, factor))
+                total = add(total, value)
+                product = multiply_add(value, load(source, at), product)
+            store(sums, c, add(load(sums, c), total))
+            store(products, c, add(load(products, c), product))
+    if together > 1:
+        for at in range(blocks * scale.size, source.size):
+            target[at] = above[at] * scale[at % channels]
+            sums[at % channels] += above[at]
+            products[at % channels] += above[at] * source[at]
+        for c in range(channels, scale.size):
+            sums[c % channels] += sums[c]
+            products[c % channels] += products[c]
+        last = channels
+    _norm_slopes(slope, norm, first, sums[first:last], products[first:last])
 
 
 @_compiled
 def pool(maps, norm, out, part, parts):
-    """Mean (n, C) over the pixels of ReLU6 of the normalised maps (n, pixels, C)."""
-    first, last = share(maps.shape[2], part, parts)
+    """Mean (n, C) over the pixels of ReLU6 of the normalised maps (n, pixels, C), C a multiple of 16."""
+    count_images, pixels, channels = maps.shape
+    first, last = share(channels, part, parts)
     scale, shift = _norm(norm, first, last)
-    row = np.empty(scale.size, np.float32)
-    for image in range(maps.shape[0]):
-        target = out[image, first:last]
-        target[:] = _ZERO
-        for pixel in range(maps.shape[1]):
-            _activate(row, maps[image, pixel : pixel + 1], first, scale, shift, 0)
-            _add(target, row)
-        for c in range(scale.size):
-            target[c] /= np.float32(maps.shape[1])
+    flat = maps.ravel()
+    for image in range(count_images):
+        means = out[image, first:last]
+        for c in range(0, scale.size, LANES):
+            total = zeros()
+            for pixel in range(pixels):
+                value = load(flat, (image * pixels + pixel) * channels + first + c)
+                total = add(total, relu6(multiply_add(value, load(scale, c), load(shift, c))))
+            store(means, c, total)
+        for c in range(means.size):
+            means[c] /= np.float32(pixels)
 
 
 @_compiled
 def pool_backward(slopes, maps, norm, out, slope, part, parts):
     """Gradients of `pool` from that of the means (n, C): `out` of the maps, `slope` (2, C) of weight and bias."""
-    first, last = share(maps.shape[2], part, parts)
+    count_images, pixels, channels = maps.shape
+    first, last = share(channels, part, parts)
     scale, shift = _norm(norm, first, last)
     sums, products = np.zeros(scale.size, np.float32), np.zeros(scale.size, np.float32)
-    row = np.empty(scale.size, np.float32)
-    for image in range(maps.shape[0]):
-        for pixel in range(maps.shape[1]):
-            for c in range(scale.size):
-                row[c] = slopes[image, first + c] / np.float32(maps.shape[1])
-            at = slice(pixel, pixel + 1)
-            _pass_back(row, maps[image, at], first, scale, shift, 0, out[image, at], sums, products)
+    source, target = maps.ravel(), out.ravel()
+    for image in range(count_images):
+        above = slopes[image, first:last] / np.float32(pixels)
+        for c in range(0, scale.size, LANES):
+            factor = load(scale, c)
+            for pixel in range(pixels):
+                place = (image * pixels + pixel) * channels + first + c
+                value = load(source, place)
+                passed = relu6_slope(multiply_add(value, factor, load(shift, c)), load(above, c))
+                store(target, place, multiply(passed, factor))
+                store(sums, c, add(load(sums, c), passed))
+                store(products, c, multiply_add(passed, value, load(products, c)))
     _norm_slopes(slope, norm, first, sums, products)
 
 
 @_compiled
 def patches(images, out, side, stride, top, left, part, parts):
     """What each output pixel of a convolution sees: (n, h, w, C) to (n, oh, ow, side, side, C), zeros outside."""
-    rows = out.shape[0] * out.shape[1]
+    flat, flat_out = images.ravel(), out.ravel()
+    rows, width, channels = out.shape[0] * out.shape[1], out.shape[2], images.shape[3]
     for number in range(rows * part // parts, rows * (part + 1) // parts):
         image, y = number // out.shape[1], number % out.shape[1]
-        for x in range(out.shape[2]):
+        for x in range(width):
             for i in range(side):
-                for j in range(side):
-                    from_y, from_x = y * stride + i - top, x * stride + j - left
-                    target = out[image, y, x, i, j]
-                    if 0 <= from_y < images.shape[1] and 0 <= from_x < images.shape[2]:
-                        source = images[image, from_y, from_x]
-                        for c in range(target.size):
-                            target[c] = source[c]
-                    else:
-                        target[:] = _ZERO
+                row, column = y * stride + i - top, x * stride - left
+                target = (((number * width + x) * side) + i) * side * channels
+                source = ((image * images.shape[1] + row) * images.shape[2] + column) * channels
+                inside = 0 <= row < images.shape[1]
+                # pixels of one row lie side by side in both
+                begin = max(0, -column) * channels if inside else side * channels
+                end = min(side, images.shape[2] - column) * channels if inside else side * channels
+                for place in range(begin):
+                    flat_out[target + place] = _ZERO
+                for place in range(begin, end):
+                    flat_out[target + place] = flat[source + place]
+                for place in range(end, side * channels):
+                    flat_out[target + place] = _ZERO
 
 
 # --- entries: what every thread of a parallel region calls, with the addresses and sizes of one call ---
