@@ -21,6 +21,8 @@ BLOCKED = [
     "tifffile",
     "imagecodecs",
     "torchvision",
+    "numba",
+    "llvmlite",
 ]
 
 SCRIPT = """

@@ -2,7 +2,7 @@
 
 An inverted bottleneck is product, norm, ReLU6, depthwise convolution, norm, ReLU6, product, norm and shortcut. PyTorch
 reads and writes the widened maps once for each of these; here the norm and ReLU6 before and after a depthwise convolution
-happen inside it (`training.processorcode`), forward and backward, so that between two products the maps are read and
+happen inside it (`training.processor.depthwise`), forward and backward, so that between two products the maps are read and
 written once. All of a step's memory is laid out before the first one, as shapes do not change, and what is needed for one
 block only is shared by all: it stays in the cache. Same numbers as the plain passes up to the order of sums.
 """
@@ -209,7 +209,9 @@ class _Trunk:
         """Gradients of the maps between blocks, two that take turns, and scratch memory in a block."""
         scratch = _Scratch()
         for name in ("wide", "narrow", "product"):
-            scratch.of(name, max((getattr(block, name) for block in self._blocks), key=Tensor.numel))
+            scratch.of(
+                name, max((getattr(block, name) for block in self._blocks), key=Tensor.numel)
+            )
         largest = max((block.maps for block in self._blocks), key=Tensor.numel)
         for name in ("even", "odd"):
             scratch.of(name, largest)
@@ -245,7 +247,7 @@ class _Trunk:
 class _Block:
     """Passes of one inverted bottleneck, from `maps` (pixels, inputs) to `output` (pixels after the stride, outputs).
 
-    Where it does not expand, its maps are a product as well, before their norm.
+    Where it does not expand, its maps are a product as well, before their norm, and there is no shortcut.
     """
 
     def __init__(

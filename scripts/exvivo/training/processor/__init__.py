@@ -1,17 +1,20 @@
 """Own kernels of a training step on a CPU, run by the threads that PyTorch has already.
 
 PyTorch's passes over the activations of one image each wait for memory, and its depthwise convolutions backward use little
-of a processor. `training.processorcode` has kernels that do several passes in one, compiled by Numba. They run inside
-PyTorch's own OpenMP team: a second team would wait for processors on which the first still spins.
+of a processor. The modules here have kernels that do several passes in one, compiled by Numba for the processor they run
+on. They run inside PyTorch's own OpenMP team: a second team would wait for processors on which the first still spins.
 """
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import logging
+import os
 from collections.abc import Callable
 from functools import cache
-from types import ModuleType
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,19 +43,58 @@ def available() -> bool:
 
 
 def prepared(kernel: str, *values: Tensor | int) -> Callable[[], None]:
-    """A call of a kernel of `processorcode` on sizes and float32 tensors, in the order of its entry's docstring.
+    """A call of a kernel of `entries` on sizes and float32 tensors, in the order of its entry's docstring.
 
     Nothing is checked: the tensors must lie in memory as the kernel reads them, and stay there until the last call. The
     number of threads is PyTorch's now.
     """
     words = np.array([v if isinstance(v, int) else v.data_ptr() for v in values], dtype=np.int64)
-    entry, begin = getattr(_code(), f"{kernel}_entry").address, _openmp().GOMP_parallel
+    entry, begin = _entry(kernel).address, _openmp().GOMP_parallel
     address, threads = words.ctypes.data, torch.get_num_threads()
 
     def call(_keep: tuple = (words, values)) -> None:
         begin(entry, address, threads, 0)
 
     return call
+
+
+@cache
+def _entry(kernel: str) -> Any:
+    """A kernel compiled now or, in another process with the same code, before."""
+    import numba
+    from llvmlite import binding
+
+    for name in ("omp_get_thread_num", "omp_get_num_threads"):
+        address = ctypes.cast(getattr(_openmp(), name), ctypes.c_void_p).value
+        binding.add_symbol(name, address)
+    folder = _cache_folder()
+    if folder is not None:
+        numba.config.CACHE_DIR = str(folder)
+    from exvivo.training.processor import entries
+
+    code = getattr(entries, f"{kernel}_entry")
+    return numba.cfunc(entries.ENTRY, cache=folder is not None)(code)
+
+
+@cache
+def _cache_folder() -> Path | None:
+    """Where compiled kernels are kept: beside the code, or in the user's cache; None where neither can be written.
+
+    Numba compares one file with what it compiled; its name here tells of all files.
+    """
+    home = Path(__file__).parent
+    content = b"".join(path.read_bytes() for path in sorted(home.glob("*.py")))
+    name = f"numba-{hashlib.sha256(content).hexdigest()[:16]}"
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    for base in [Path(chosen)] if chosen else [home / "__pycache__", Path("~/.cache/exvivo")]:
+        folder = base.expanduser() / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    return None
 
 
 @cache
@@ -74,16 +116,3 @@ def _openmp() -> ctypes.CDLL:
     ]
     library.GOMP_parallel.restype = None
     return library
-
-
-@cache
-def _code() -> ModuleType:
-    """The compiled kernels, which ask OpenMP for the thread they run on."""
-    from llvmlite import binding
-
-    for name in ("omp_get_thread_num", "omp_get_num_threads"):
-        address = ctypes.cast(getattr(_openmp(), name), ctypes.c_void_p).value
-        binding.add_symbol(name, address)
-    from exvivo.training import processorcode
-
-    return processorcode
