@@ -337,3 +337,12 @@ print(sum("gomp" in line and "r-xp" in line for line in open("/proc/self/maps"))
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "1"
+
+
+def test_the_record_of_a_run_says_whether_kernels_were_used(monkeypatch):
+    cpu = torch.device("cpu")
+    assert bottleneck.used_for("efficientnet_lite0", cpu)
+    assert not bottleneck.used_for("resnet50", cpu)
+    monkeypatch.setattr(processor, "available", lambda: False)
+    assert not bottleneck.used_for("efficientnet_lite0", cpu)
+    assert bottleneck.take_over(build("efficientnet_lite0", seed=0)) is None

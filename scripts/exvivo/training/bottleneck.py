@@ -22,6 +22,11 @@ from exvivo.networks.layers import FrozenBatchNorm2d, SameConv2d, same_padding
 from exvivo.training import processor
 
 
+def used_for(network: str, device: torch.device) -> bool:
+    """Whether a network trains with these passes on a device."""
+    return network == "efficientnet_lite0" and device.type == "cpu" and processor.available()
+
+
 def take_over(model: nn.Module) -> Bottlenecks | None:
     """Passes for a model whose training passes these can be: on a CPU, where the kernels run; else None."""
     if not isinstance(model, EfficientNetLite0) or next(model.parameters()).device.type != "cpu":

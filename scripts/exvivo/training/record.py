@@ -11,7 +11,7 @@ import torch
 import exvivo
 from exvivo.files import digest_bytes, digest_file
 from exvivo.networks import Preprocessing, Recipe
-from exvivo.training import kernels
+from exvivo.training import bottleneck, kernels
 from exvivo.training.data import PhaseData
 from exvivo.training.devices import describe, half_precision
 
@@ -29,7 +29,7 @@ def run_inputs(
         "code": code_digest(),
         "torch": torch.__version__,
         "device": describe(device),
-        "kernels": kernels.available(device),
+        "kernels": kernels.available(device) or bottleneck.used_for(recipe.network, device),
         "bfloat16": half_precision(recipe.precision, device) is not None,
     }
 
@@ -55,5 +55,6 @@ def run_record(inputs: dict[str, Any], data: PhaseData, rule: Preprocessing) -> 
 def code_digest() -> str:
     """SHA-256 over the sources of `exvivo.networks` and `exvivo.training`."""
     root = Path(__file__).resolve().parents[1]
-    files = sorted([*root.glob("networks/*.py"), *root.glob("training/*.py")])
-    return digest_bytes("\n".join(f"{f.name} {digest_file(f)}" for f in files).encode())
+    files = sorted([*root.glob("networks/*.py"), *root.glob("training/**/*.py")])
+    lines = [f"{f.relative_to(root).as_posix()} {digest_file(f)}" for f in files]
+    return digest_bytes("\n".join(lines).encode())
