@@ -10,7 +10,8 @@ and is not used: bfloat16 and torch.compile. On a GPU the floor stands beside VG
 step can go: memory traffic of 40 bytes a parameter (forward 4, backward 4, gradient 8, Adam reads 12, writes 12)
 at the speed of a large copy, or the arithmetic at the speed of a large TF32 product, whichever is longer.
 `--phases` then trains whole phases of a screen of the published size, from images to the written model, checkpoints included.
-Needs torch, numpy and safetensors alone (on a GPU triton too, which comes with torch).
+Needs torch, numpy and safetensors alone (on a GPU triton too, which comes with torch; on a CPU numba, compiled before the
+first round).
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def _engine_steps(
     graph = graph and data.images.is_cuda
     engine = Engine(model, data, settings, rule, phase=2, seed=0, graph=graph)
     if change is not None:
-        engine.updates.release()  # the change is to reach every layer
+        engine.release()  # the change is to reach every layer
         engine.model = change(engine.model)
     engine._load_tables(1)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -309,18 +311,47 @@ def test_kernels_that_compute_wrongly_are_not_used(monkeypatch, caplog):
     assert "slower" in caplog.text
 
 
-def test_compiled_kernels_are_kept_where_they_can_be(monkeypatch, tmp_path):
-    processor._cache_folder.cache_clear()
+def test_compiled_kernels_are_kept_for_copies_of_the_code(tmp_path):
+    """A second process, with the same code elsewhere, compiles nothing; with other code it does."""
+    code = """
+import sys, torch
+sys.path.insert(0, sys.argv[1])
+from exvivo.training import processor
+assert processor.available()
+print(processor._entry("normalise").cache_hits)
+"""
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    found = []
+    for name in ("one", "two"):
+        shutil.copytree(
+            SCRIPTS / "exvivo",
+            tmp_path / name / "exvivo",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    for name in ("one", "two", "changed"):
+        if name == "changed":
+            (tmp_path / "two").rename(tmp_path / name)
+            with (tmp_path / name / "exvivo/training/processor/vectors.py").open("a") as handle:
+                handle.write("# changed\n")
+        command = [sys.executable, "-c", code, str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
+        assert done.returncode == 0, done.stderr
+        found.append(done.stdout.strip())
+    assert found == ["0", "1", "0"]
+
+
+def test_without_a_folder_to_keep_them_kernels_are_compiled_each_time(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    processor._stand_in.cache_clear()
+    processor._entry.cache_clear()
+    processor.available.cache_clear()
     try:
-        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "some"))
-        folder = processor._cache_folder()
-        assert folder.parent == tmp_path / "some"
-        processor._cache_folder.cache_clear()
-        (tmp_path / "file").write_text("")
-        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
-        assert processor._cache_folder() is None
+        assert processor._stand_in() is None
+        assert processor.available()
     finally:
-        processor._cache_folder.cache_clear()
+        processor._stand_in.cache_clear()
+        processor._entry.cache_clear()
 
 
 def test_the_team_of_threads_is_that_of_pytorch():

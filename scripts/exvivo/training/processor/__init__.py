@@ -8,17 +8,19 @@ on. They run inside PyTorch's own OpenMP team: a second team would wait for proc
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import logging
 import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from exvivo.files import digest_bytes, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -60,41 +62,41 @@ def prepared(kernel: str, *values: Tensor | int) -> Callable[[], None]:
 
 @cache
 def _entry(kernel: str) -> Any:
-    """A kernel compiled now or, in another process with the same code, before."""
+    """A kernel compiled now or, by any process with the same code, before."""
     import numba
     from llvmlite import binding
 
     for name in ("omp_get_thread_num", "omp_get_num_threads"):
         address = ctypes.cast(getattr(_openmp(), name), ctypes.c_void_p).value
         binding.add_symbol(name, address)
-    folder = _cache_folder()
-    if folder is not None:
-        numba.config.CACHE_DIR = str(folder)
     from exvivo.training.processor import entries
 
-    code = getattr(entries, f"{kernel}_entry")
-    return numba.cfunc(entries.ENTRY, cache=folder is not None)(code)
+    function = getattr(entries, f"{kernel}_entry")
+    place = _stand_in()
+    if place is not None:
+        code = function.__code__.replace(co_filename=str(place))
+        function = FunctionType(code, function.__globals__, function.__name__)
+    return numba.cfunc(entries.ENTRY, cache=place is not None)(function)
 
 
 @cache
-def _cache_folder() -> Path | None:
-    """Where compiled kernels are kept: beside the code, or in the user's cache; None where neither can be written.
+def _stand_in() -> Path | None:
+    """A file in the user's cache folder beside which Numba keeps compiled kernels; None where none can be written.
 
-    Numba compares one file with what it compiled; its name here tells of all files.
+    Numba keeps what it compiled by the path and age of one source file. This one stands for all files here: its folder
+    is named by their content, so that changed code is compiled anew and a copy of the same code is not.
     """
-    home = Path(__file__).parent
-    content = b"".join(path.read_bytes() for path in sorted(home.glob("*.py")))
-    name = f"numba-{hashlib.sha256(content).hexdigest()[:16]}"
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    for base in [Path(chosen)] if chosen else [home / "__pycache__", Path("~/.cache/exvivo")]:
-        folder = base.expanduser() / name
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK):
-            return folder
-    return None
+    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    content = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    place = Path(base, "exvivo", f"kernels-{digest_bytes(content)[:16]}", "entries.py")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.is_file():
+            write_text(place, "# Numba keeps compiled kernels of exvivo beside this file.\n")
+    except OSError as error:
+        logger.info("compiled kernels are not kept: %s", error)
+        return None
+    return place if os.access(place.parent, os.W_OK) else None
 
 
 @cache
