@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+import copy
 
 import numpy as np
 import pytest
@@ -18,10 +13,19 @@ from exvivo.networks import build, preprocessing, recipe
 from exvivo.networks.layers import same_padding
 from exvivo.training import bottleneck, processor
 from exvivo.training.engine import Engine, TrainingSet
+from exvivo.training.plain import PlainLoop
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 # Of sums in another order; far below what a wrong border or weight would give.
 CLOSE = {"rtol": 2e-5, "atol": 2e-5}
+
+
+@pytest.fixture(autouse=True, params=[1, 3], ids=["1 thread", "3 threads"])
+def threads(request):
+    """Every kernel alone and in parts."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
 
 
 def norm(channels, generator):
@@ -114,20 +118,15 @@ def test_depthwise_equals_plain_passes(shape):
         torch.testing.assert_close(mine / scale, plain.detach() / scale, **CLOSE)
 
 
-@pytest.mark.parametrize("threads", [1, 3, 5])
 def test_the_number_of_threads_changes_no_number(threads):
-    before = torch.get_num_threads()
     found = []
-    try:
-        for number in (2, threads):
-            torch.set_num_threads(number)
-            case = depthwise_case(2, 9, 9, 80, 5, 1)
-            slopes = torch.randn(case[3].shape, generator=torch.Generator().manual_seed(1))
-            found.append(run_depthwise(*case, slopes))
-    finally:
-        torch.set_num_threads(before)
-    for mine, other in zip(*found, strict=True):
-        assert torch.equal(mine, other)
+    for number in (2, threads, 5):
+        torch.set_num_threads(number)
+        case = depthwise_case(2, 9, 9, 80, 5, 1)
+        slopes = torch.randn(case[3].shape, generator=torch.Generator().manual_seed(1))
+        found.append(run_depthwise(*case, slopes))
+    for one, two, three in zip(*found, strict=True):
+        assert torch.equal(one, two) and torch.equal(one, three)
 
 
 def test_a_not_a_number_stays_one():
@@ -200,13 +199,39 @@ def test_patches_are_what_a_convolution_sees(height, width, stride):
     torch.testing.assert_close(mine.view(wanted.shape), wanted, **CLOSE)
 
 
-def engine(seed=0, network="efficientnet_lite0", **changes):
+def lively(network="efficientnet_lite0"):
+    """A model whose activations are of order one in every layer, so that both ends of ReLU6 and all statistics count.
+
+    As it is built, those of its last layers are of the order of 1e-8.
+    """
+    generator = torch.Generator().manual_seed(0)
+    model = build(network, seed=3).to(memory_format=torch.channels_last).train()
+
+    def draw(tensor, centre, spread):
+        tensor.copy_(centre + spread * torch.randn(tensor.shape, generator=generator))
+
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() == 4:
+                draw(parameter, 0, (2 / parameter[0].numel()) ** 0.5)
+            elif "bn" in name:
+                draw(parameter, *((1, 0.2) if name.endswith("weight") else (0.5, 0.5)))
+        for name, buffer in model.named_buffers():
+            if name.endswith("running_mean"):
+                draw(buffer, 0, 0.2)
+            elif name.endswith("running_var"):
+                buffer.copy_(0.5 + torch.rand(buffer.shape, generator=generator))
+    return model
+
+
+def engine(seed=0, network="efficientnet_lite0", kind=Engine, **changes):
     generator = np.random.default_rng(seed)
     images = generator.random((4, 2, 32, 32), dtype=np.float32)
     data = TrainingSet(torch.from_numpy(images), np.arange(4), np.eye(2)[np.arange(4) % 2])
     settings = recipe(network, "phase2", {"batch_size": 2, "learning_rate": 1e-5, **changes})
     rule = preprocessing("lite", offset=settings.offset)
-    return Engine(build(network, seed=3), data, settings, rule, phase=2, seed=0)
+    model = lively() if network == "efficientnet_lite0" else build(network, seed=3)
+    return kind(model, data, settings, rule, phase=2, seed=0)
 
 
 def weights(trained):
@@ -233,147 +258,87 @@ def test_two_runs_of_one_seed_are_bit_equal():
     assert all(torch.equal(found[0][1][name], tensor) for name, tensor in found[1][1].items())
 
 
+def test_the_loop_equals_the_plain_loop():
+    """After twelve steps, measured by how far the weights have moved and by the size of the moments."""
+    fast, plain = engine(batch_size=1), engine(batch_size=1, kind=PlainLoop)
+    before = weights(fast)
+    for epoch in (1, 2, 3):
+        logits, _ = fast.train_epoch(epoch)
+        wanted = plain.train_epoch(epoch)
+        assert np.abs(wanted).max() > 0.1
+        np.testing.assert_allclose(logits, wanted, rtol=0, atol=0.01 * np.abs(wanted).max())
+    assert fast.steps == 4
+    for name, tensor in plain.model.named_parameters():
+        moved = (tensor - before[name]).norm()
+        assert moved > 0
+        assert (weights(fast)[name] - tensor).norm() < 0.05 * moved, name
+    for name, mine, (mean, _) in zip(
+        fast.optimizer.names, fast.optimizer.means, plain.moments, strict=True
+    ):
+        assert (mine - mean).norm() < 0.05 * mean.norm(), name
+
+
 def test_weights_and_statistics_that_are_set_are_seen():
-    """As a checkpoint sets them: a loop that went on from another's state ends where the other ends."""
-    first, second = engine(), engine()
+    """As a checkpoint sets them: a loop that goes on from another's state ends where the other ends."""
+    first, second, third = engine(), engine(), engine()
     first.train_epoch(1)
-    with torch.no_grad():
-        for name, tensor in first.model.state_dict().items():
-            if name.endswith("running_var"):
-                tensor.mul_(1.5)
     second.load_state({name: tensor.clone() for name, tensor in first.state().items()})
-    for trained in (first, second):
-        trained.train_epoch(2)
+    with torch.no_grad():
+        for trained in (first, second):
+            for name, tensor in trained.model.state_dict().items():
+                if name.endswith("running_var"):
+                    tensor.mul_(1.5)
+    found = [trained.train_epoch(2)[0] for trained in (first, second)]
+    assert np.array_equal(*found)
     assert all(torch.equal(weights(first)[name], t) for name, t in weights(second).items())
+    third.train_epoch(1)  # and without the change of statistics
+    assert np.abs(third.train_epoch(2)[0] - found[0]).max() > 0.01
 
 
-def test_the_gradients_of_every_parameter_equal_those_of_the_plain_passes():
-    model = build("efficientnet_lite0", seed=3).to(memory_format=torch.channels_last).train()
-    images = torch.randn(2, 3, 40, 36)
-    plain = model(images)
-    plain.square().sum().backward()
-    wanted = {name: p.grad.clone() for name, p in model.named_parameters()}
-    model.zero_grad()
+@pytest.mark.parametrize("shape", [(2, 3, 40, 36), (1, 3, 64, 64), (1, 3, 5, 6), (3, 3, 9, 1)])
+def test_the_gradients_of_every_parameter_equal_those_of_the_plain_passes(shape):
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    model, exact = lively(), lively().double()
+    weight = torch.randn(shape[0], 2, generator=torch.Generator().manual_seed(2))
+    plain = exact(images.double())
+    plain.backward(weight.double())
     passes = bottleneck.take_over(model)
     found = model(images)
-    found.square().sum().backward()
-    torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-4)
-    for name, parameter in model.named_parameters():
+    found.backward(weight)
+    assert plain.abs().max() > 0.1
+    torch.testing.assert_close(found.double(), plain, rtol=1e-3, atol=1e-3)
+    for (name, parameter), wanted in zip(model.named_parameters(), exact.parameters(), strict=True):
         assert parameter.grad.stride() == parameter.stride()
-        scale = wanted[name].abs().max()
-        assert scale > 0
-        torch.testing.assert_close(
-            parameter.grad / scale, wanted[name] / scale, rtol=0, atol=2e-4, msg=name
-        )
+        size = wanted.grad.norm()
+        assert (parameter.grad - wanted.grad).norm() <= 1e-3 * size, name
+        assert size > 0 or 1 in shape[-2:], name
     passes.release()
     with torch.no_grad():
-        torch.testing.assert_close(model(images), plain, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(model(images).double(), plain.detach(), rtol=1e-3, atol=1e-3)
+
+
+def test_what_the_passes_cannot_do_is_an_error():
+    model = lively()
+    passes = bottleneck.take_over(model)
+    with pytest.raises(TypeError, match="expected images in float32"):
+        model(torch.randn(1, 3, 32, 32, dtype=torch.float64))
+    first, second = (model(torch.randn(1, 3, 32, 32)).sum() for _ in range(2))
+    with pytest.raises(RuntimeError, match="after a later forward pass"):
+        first.backward()
+    second.backward()
+    copied = copy.deepcopy(model)
+    assert copied.passes is None
+    other = bottleneck.take_over(model)
+    passes.release()
+    assert model.passes is other
 
 
 def test_images_of_another_shape_get_memory_of_their_own():
-    model = build("efficientnet_lite0", seed=3).to(memory_format=torch.channels_last).train()
+    model = lively()
     shapes = [(2, 3, 32, 32), (1, 3, 48, 32), (2, 3, 32, 32)]
-    images = [torch.randn(shape) for shape in shapes]
+    images = [torch.randn(shape, generator=torch.Generator().manual_seed(1)) for shape in shapes]
     plain = [model(some).detach() for some in images]
+    assert min(some.abs().max() for some in plain) > 0.1
     bottleneck.take_over(model)
     for some, wanted in zip(images, plain, strict=True):
-        torch.testing.assert_close(model(some).detach(), wanted, rtol=1e-4, atol=1e-4)
-
-
-def test_without_numba_training_goes_the_plain_way_and_says_so(monkeypatch, caplog):
-    monkeypatch.setitem(sys.modules, "numba", None)
-    processor.available.cache_clear()
-    processor._entry.cache_clear()
-    try:
-        with caplog.at_level(logging.WARNING):
-            trained = engine()
-        trained.train_epoch(1)
-    finally:
-        monkeypatch.undo()
-        processor.available.cache_clear()
-    assert trained.passes is None
-    assert "slower" in caplog.text
-    assert "numba" in caplog.text
-    other = engine()
-    other.train_epoch(1)
-    for name, tensor in weights(other).items():
-        torch.testing.assert_close(weights(trained)[name], tensor, rtol=0, atol=3e-4)
-
-
-def test_kernels_that_compute_wrongly_are_not_used(monkeypatch, caplog):
-    monkeypatch.setattr(processor, "prepared", lambda *_: lambda: None)
-    processor.available.cache_clear()
-    try:
-        with caplog.at_level(logging.WARNING):
-            assert not processor.available()
-    finally:
-        processor.available.cache_clear()
-    assert "slower" in caplog.text
-
-
-def test_compiled_kernels_are_kept_for_copies_of_the_code(tmp_path):
-    """A second process, with the same code elsewhere, compiles nothing; with other code it does."""
-    code = """
-import sys, torch
-sys.path.insert(0, sys.argv[1])
-from exvivo.training import processor
-assert processor.available()
-print(processor._entry("normalise").cache_hits)
-"""
-    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    found = []
-    for name in ("one", "two"):
-        shutil.copytree(
-            SCRIPTS / "exvivo",
-            tmp_path / name / "exvivo",
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
-    for name in ("one", "two", "changed"):
-        if name == "changed":
-            (tmp_path / "two").rename(tmp_path / name)
-            with (tmp_path / name / "exvivo/training/processor/vectors.py").open("a") as handle:
-                handle.write("# changed\n")
-        command = [sys.executable, "-c", code, str(tmp_path / name)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
-        assert done.returncode == 0, done.stderr
-        found.append(done.stdout.strip())
-    assert found == ["0", "1", "0"]
-
-
-def test_without_a_folder_to_keep_them_kernels_are_compiled_each_time(monkeypatch, tmp_path):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    processor._stand_in.cache_clear()
-    processor._entry.cache_clear()
-    processor.available.cache_clear()
-    try:
-        assert processor._stand_in() is None
-        assert processor.available()
-    finally:
-        processor._stand_in.cache_clear()
-        processor._entry.cache_clear()
-
-
-def test_the_team_of_threads_is_that_of_pytorch():
-    """Two teams would wait for each other's processors."""
-    code = """
-import sys, torch
-sys.path.insert(0, sys.argv[1])
-from exvivo.training import processor
-assert processor.available()
-print(sum("gomp" in line and "r-xp" in line for line in open("/proc/self/maps")))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(SCRIPTS)], capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "1"
-
-
-def test_the_record_of_a_run_says_whether_kernels_were_used(monkeypatch):
-    cpu = torch.device("cpu")
-    assert bottleneck.used_for("efficientnet_lite0", cpu)
-    assert not bottleneck.used_for("resnet50", cpu)
-    monkeypatch.setattr(processor, "available", lambda: False)
-    assert not bottleneck.used_for("efficientnet_lite0", cpu)
-    assert bottleneck.take_over(build("efficientnet_lite0", seed=0)) is None
+        torch.testing.assert_close(model(some).detach(), wanted, rtol=1e-3, atol=1e-3)

@@ -40,12 +40,12 @@ class Bottlenecks:
     The backward pass sets the gradients of the parameters, in memory that the next step writes over.
 
     Args:
-        model: float32 on a CPU, convolutions laid out channels last; its parameters stay where they are.
+        model: float32 on a CPU; laid out channels last here, after which its parameters must stay where they are.
 
     """
 
     def __init__(self, model: EfficientNetLite0):
-        self._model = model
+        self._model = model.to(memory_format=torch.channels_last)
         self._inverse = {
             module: torch.empty_like(module.running_var)
             for module in model.modules()
@@ -57,7 +57,12 @@ class Bottlenecks:
 
     def release(self) -> None:
         """Give the model its own passes back, and let go of the memory."""
-        self._model.passes, self._trunk = None, None
+        self._trunk = None
+        if self._model.passes is self:  # another engine may have taken over since
+            self._model.passes = None
+
+    def __deepcopy__(self, memo: dict) -> None:
+        """A copied model has its own passes: these know the original's memory."""
 
     def refresh(self) -> None:
         """Take over statistics that something else has set."""
@@ -65,23 +70,35 @@ class Bottlenecks:
             torch.rsqrt(norm.running_var + norm.eps, out=inverse)
 
     def features(self, input: Tensor) -> Tensor:
-        """Pooled activations (n, 1280) of images (n, 3, h, w), for one backward pass before the next call."""
+        """Pooled activations (n, 1280) of images (n, 3, h, w), for one backward pass before the next call.
+
+        Raises:
+            TypeError: images that are not float32.
+
+        """
+        if input.dtype != torch.float32:
+            raise TypeError(f"expected images in float32, found {input.dtype}, in training passes")
         images = input.contiguous(memory_format=torch.channels_last)
         if self._trunk is None or self._trunk.shape != images.shape:
             self._trunk = _Trunk(self._model, self._inverse, images.shape)
-        # Autograd looks for something that wants a gradient.
-        return _Features.apply(images, self._model._conv_stem.weight, self._trunk)
+        return _Features.apply(images, self._trunk.asking, self._trunk)
 
 
 class _Features(Function):
     @staticmethod
     def forward(ctx, images, _, trunk):
         ctx.trunk = trunk
-        return trunk.forward(images)
+        features = trunk.forward(images)
+        ctx.turn = trunk.turn
+        return features
 
     @staticmethod
     @once_differentiable
     def backward(ctx, slopes):
+        if ctx.turn != ctx.trunk.turn:
+            raise RuntimeError(
+                "a backward pass after a later forward pass: its memory is written over"
+            )
         ctx.trunk.backward(slopes)
         return None, None, None
 
@@ -177,7 +194,8 @@ class _Trunk:
         inverse: dict[FrozenBatchNorm2d, Tensor],
         shape: torch.Size,
     ):
-        self.shape = shape
+        self.shape, self.turn = shape, 0
+        self.asking = torch.zeros((), requires_grad=True)  # autograd looks for something that does
         count, _, height, width = shape
         norms = {norm: _Norm(norm, values) for norm, values in inverse.items()}
         self._stem, self._head = _Matrix(model._conv_stem), _Matrix(model._conv_head)
@@ -217,7 +235,8 @@ class _Trunk:
             scratch.of(
                 name, max((getattr(block, name) for block in self._blocks), key=Tensor.numel)
             )
-        largest = max((block.maps for block in self._blocks), key=Tensor.numel)
+        between = [maps for block in self._blocks for maps in (block.maps, block.output)]
+        largest = max(between, key=Tensor.numel)
         for name in ("even", "odd"):
             scratch.of(name, largest)
         for number, block in enumerate(self._blocks):
@@ -228,6 +247,7 @@ class _Trunk:
 
     def forward(self, images: Tensor) -> Tensor:
         """Pooled activations (n, 1280)."""
+        self.turn += 1
         processor.prepared("patches", *self._sizes, images, self._seen)()
         torch.mm(self._seen, self._stem.transposed, out=self._first)
         for block in self._blocks:

@@ -11,7 +11,7 @@ import torch
 import exvivo
 from exvivo.files import digest_bytes, digest_file
 from exvivo.networks import Preprocessing, Recipe
-from exvivo.training import bottleneck, kernels
+from exvivo.training import bottleneck, kernels, processor
 from exvivo.training.data import PhaseData
 from exvivo.training.devices import describe, half_precision
 
@@ -20,6 +20,7 @@ def run_inputs(
     data: PhaseData, recipe: Recipe, start: Path | None, seed: int, device: torch.device
 ) -> dict[str, Any]:
     """Everything that decides a run's result, as plain values."""
+    compiled = bottleneck.used_for(recipe.network, device)
     return {
         "phase": data.phase,
         "recipe": recipe.to_json(),
@@ -29,7 +30,8 @@ def run_inputs(
         "code": code_digest(),
         "torch": torch.__version__,
         "device": describe(device),
-        "kernels": kernels.available(device) or bottleneck.used_for(recipe.network, device),
+        "kernels": kernels.available(device) or compiled,
+        "compiler": processor.compiler() if compiled else None,
         "bfloat16": half_precision(recipe.precision, device) is not None,
     }
 

@@ -21,27 +21,35 @@ import torch
 from torch import Tensor
 
 from exvivo.files import digest_bytes, write_text
+from exvivo.training.processor.trial import disagreement
 
 logger = logging.getLogger(__name__)
 
 
 @cache
 def available() -> bool:
-    """Whether the kernels run here: Numba is there, and PyTorch's OpenMP can be found.
+    """Whether the kernels run here: Numba is there, PyTorch's OpenMP can be found, and they give the right numbers.
 
-    Without them training goes the plain way, and says so.
+    All are compiled. Without them training goes the plain way, and says so.
     """
     try:
-        values = torch.arange(6, dtype=torch.float32).reshape(2, 3)
-        ones, found = torch.ones(3), torch.empty_like(values)
-        prepared("normalise", 2, 3, 2, values, ones, ones, torch.zeros(3), ones, values, found)()
-        works = torch.equal(found, 2 * values + 1)
-        reason = f"twice {values.tolist()} and one gave {found.tolist()}"
+        reason = disagreement(prepared)
     except Exception as error:  # noqa: BLE001 - whatever keeps Numba from starting, training can do without
-        works, reason = False, f"{type(error).__name__}: {error}"
-    if not works:
+        reason = f"{type(error).__name__}: {error}"
+    if reason is not None:
         logger.warning("training goes on without its own kernels, slower: %s", reason)
-    return works
+    return reason is None
+
+
+def compiler() -> str:
+    """What compiled the kernels, and for which processor."""
+    import llvmlite
+    import numba
+    from llvmlite import binding
+
+    return (
+        f"numba {numba.__version__}, llvmlite {llvmlite.__version__}, {binding.get_host_cpu_name()}"
+    )
 
 
 def prepared(kernel: str, *values: Tensor | int) -> Callable[[], None]:
@@ -76,24 +84,33 @@ def _entry(kernel: str) -> Any:
     if place is not None:
         code = function.__code__.replace(co_filename=str(place))
         function = FunctionType(code, function.__globals__, function.__name__)
-    return numba.cfunc(entries.ENTRY, cache=place is not None)(function)
+    try:
+        return numba.cfunc(entries.ENTRY, cache=place is not None)(function)
+    except OSError as error:
+        logger.info("compiled kernels are not kept: %s", error)
+        return numba.cfunc(entries.ENTRY)(function)
 
 
 @cache
 def _stand_in() -> Path | None:
     """A file in the user's cache folder beside which Numba keeps compiled kernels; None where none can be written.
 
-    Numba keeps what it compiled by the path and age of one source file. This one stands for all files here: its folder
-    is named by their content, so that changed code is compiled anew and a copy of the same code is not.
+    Numba keeps what it compiled by the path and age of one source file, in an index that two processes may not write at
+    once. This file stands for all files here, and its folder is named by their content and by the processor: changed
+    code is compiled anew, a copy of the same code is not, and unlike processors that share a home never meet.
     """
-    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    from llvmlite import binding
+
     content = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    place = Path(base, "exvivo", f"kernels-{digest_bytes(content)[:16]}", "entries.py")
+    kind = f"{compiler()} {binding.get_host_cpu_features().flatten()}"
+    name = f"kernels-{digest_bytes(content + kind.encode())[:16]}"
     try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+        place = base / "exvivo" / name / "entries.py"
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.is_file():
             write_text(place, "# Numba keeps compiled kernels of exvivo beside this file.\n")
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home
         logger.info("compiled kernels are not kept: %s", error)
         return None
     return place if os.access(place.parent, os.W_OK) else None
@@ -104,12 +121,12 @@ def _openmp() -> ctypes.CDLL:
     """OpenMP as PyTorch has loaded it.
 
     Raises:
-        OSError: it has none that knows GCC's calls.
+        OSError: none is loaded that knows GCC's calls.
 
     """
     library = ctypes.CDLL(None)  # PyTorch loads its own for all to see
     if not hasattr(library, "GOMP_parallel"):
-        library = ctypes.CDLL("libgomp.so.1")
+        library = ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD | os.RTLD_NOW)
     library.GOMP_parallel.argtypes = [
         ctypes.c_void_p,
         ctypes.c_void_p,
