@@ -30,7 +30,7 @@ from exvivo.training.checkpoints import Checkpoint, CheckpointFolder
 from exvivo.training.devices import describe
 from exvivo.training.metrics import summary
 from exvivo.training.progress import Progress
-from exvivo.training.record import code_digest
+from exvivo.training.sources import code_digest
 
 logger = logging.getLogger(__name__)
 _STATISTICS = 2000  # cells in a batch whose statistics are averaged at the end

@@ -14,6 +14,7 @@ from exvivo.networks import Preprocessing, Recipe
 from exvivo.training import bottleneck, kernels, processor
 from exvivo.training.data import PhaseData
 from exvivo.training.devices import describe, half_precision
+from exvivo.training.sources import code_digest
 
 
 def run_inputs(
@@ -52,11 +53,3 @@ def run_record(inputs: dict[str, Any], data: PhaseData, rule: Preprocessing) -> 
         "split": data.split(),
         "left_out": [list(item) for item in data.left_out],
     }
-
-
-def code_digest() -> str:
-    """SHA-256 over the sources of `exvivo.networks` and `exvivo.training`."""
-    root = Path(__file__).resolve().parents[1]
-    files = sorted([*root.glob("networks/*.py"), *root.glob("training/**/*.py")])
-    lines = [f"{f.relative_to(root).as_posix()} {digest_file(f)}" for f in files]
-    return digest_bytes("\n".join(lines).encode())
