@@ -299,6 +299,7 @@ def main() -> None:
             found += rows("efficientnet_lite0", size, batch, "cpu", options.rounds, tried)
     lines = [f"- {describe(device)}; load of other work {load:.1f} at the start", *lines]
     command = f"python benchmarks/training.py --rounds {options.rounds}"
+    command += " --tried" if options.tried else ""
     command += " --gpu" if options.gpu else ""
     out = options.out or REPOSITORY / "benchmarks" / f"training{'_gpu' if options.gpu else ''}.tsv"
     write(found, trained, lines, command, out)
