@@ -260,6 +260,13 @@ def write(
     write_text(out, "\n".join(table) + "\n")
     page = ["# Training steps", "", f"`{command}`", "", *lines, "", *_markdown(COLUMNS, found)]
     if trained:
+        ran = {row["phase"] for row in trained}
+        missing = [
+            {"phase": n, **dict.fromkeys(PHASE_COLUMNS[1:], "not measured")}
+            for n in WELLS
+            if n not in ran
+        ]
+        trained = sorted([*missing, *trained], key=lambda row: row["phase"])
         title = "## Whole phases of a screen of the published size, VGG19"
         page += ["", title, "", *_markdown(PHASE_COLUMNS, trained)]
     write_text(out.with_suffix(".md"), "\n".join(page) + "\n")
