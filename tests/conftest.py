@@ -39,3 +39,14 @@ def real_data() -> Path:
     if not (folder / "README.md").is_file():
         pytest.skip("needs the real data sets: set EXVIVO_DATA to their folder")
     return folder
+
+
+@pytest.fixture(params=[1, 3], ids=["1 thread", "3 threads"])
+def threads(request):
+    """Every kernel alone and in parts."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)

@@ -9,17 +9,15 @@ block only is shared by all: it stays in the cache. Same numbers as the plain pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from exvivo.networks.efficientnet import EfficientNetLite0, MBConv
-from exvivo.networks.layers import FrozenBatchNorm2d, SameConv2d, same_padding
+from exvivo.networks.layers import FrozenBatchNorm2d
 from exvivo.training import processor
+from exvivo.training.layouts import Matrix, Norm, Scratch, Shape
 
 
 def used_for(network: str, device: torch.device) -> bool:
@@ -77,7 +75,9 @@ class Bottlenecks:
 
         """
         if input.dtype != torch.float32:
-            raise TypeError(f"expected images in float32, found {input.dtype}, in training passes")
+            raise TypeError(
+                f"training passes on a CPU: expected images in float32, found {input.dtype}; convert them"
+            )
         images = input.contiguous(memory_format=torch.channels_last)
         if self._trunk is None or self._trunk.shape != images.shape:
             self._trunk = _Trunk(self._model, self._inverse, images.shape)
@@ -97,85 +97,11 @@ class _Features(Function):
     def backward(ctx, slopes):
         if ctx.turn != ctx.trunk.turn:
             raise RuntimeError(
-                "a backward pass after a later forward pass: its memory is written over"
+                "training passes on a CPU: expected the backward pass of the last forward pass, found one of an earlier "
+                "one, whose memory is written over; go back before the next forward pass, or release the passes"
             )
         ctx.trunk.backward(slopes)
         return None, None, None
-
-
-class _Shape(NamedTuple):
-    """Sizes of a convolution, in the order in which the kernels want them."""
-
-    count: int
-    height: int
-    width: int
-    channels: int
-    out_height: int
-    out_width: int
-    side: int
-    stride: int
-    top: int
-    left: int
-
-    @classmethod
-    def of(cls, conv: SameConv2d, count: int, height: int, width: int) -> _Shape:
-        side, stride = conv.kernel_size[0], conv.stride[0]
-        return cls(
-            count, height, width, conv.groups if conv.groups > 1 else conv.in_channels,
-            -(-height // stride), -(-width // stride), side, stride,
-            same_padding(height, side, stride)[0], same_padding(width, side, stride)[0],
-        )  # fmt: skip
-
-    @property
-    def out_pixels(self) -> int:
-        return self.count * self.out_height * self.out_width
-
-
-class _Matrix:
-    """Weights of a convolution as a matrix (outputs, side · side · inputs), and the memory of their gradient."""
-
-    def __init__(self, conv: nn.Conv2d):
-        self.parameter = conv.weight
-        self.values = _flat(conv.weight.detach())
-        self.transposed = self.values.t()
-        self.gradient = torch.empty_like(conv.weight, requires_grad=False)
-        self.slopes = _flat(self.gradient)
-
-    def gradients(self) -> Iterator[tuple[nn.Parameter, Tensor]]:
-        yield self.parameter, self.gradient
-
-
-def _flat(weight: Tensor) -> Tensor:
-    return weight.permute(0, 2, 3, 1).view(len(weight), -1)
-
-
-class _Norm:
-    """A frozen normalisation as the kernels want it, and the memory of its gradients, (2, C)."""
-
-    def __init__(self, norm: FrozenBatchNorm2d, inverse: Tensor):
-        self._norm = norm
-        self.slopes = torch.empty(2, norm.num_features)
-        self.values = (norm.weight.detach(), norm.bias.detach(), norm.running_mean, inverse)
-
-    def gradients(self) -> Iterator[tuple[nn.Parameter, Tensor]]:
-        yield self._norm.weight, self.slopes[0]
-        yield self._norm.bias, self.slopes[1]
-
-
-class _Scratch:
-    """Memory that the blocks use in turn."""
-
-    def __init__(self):
-        self._memory: dict[str, Tensor] = {}
-
-    def of(self, name: str, like: Tensor) -> Tensor:
-        """A tensor of the shape of `like`; the memory of a name is that of its largest tensor.
-
-        To be asked for the largest first.
-        """
-        if name not in self._memory:
-            self._memory[name] = torch.empty(like.numel())
-        return self._memory[name][: like.numel()].view(like.shape)
 
 
 class _Trunk:
@@ -197,9 +123,9 @@ class _Trunk:
         self.shape, self.turn = shape, 0
         self.asking = torch.zeros((), requires_grad=True)  # autograd looks for something that does
         count, _, height, width = shape
-        norms = {norm: _Norm(norm, values) for norm, values in inverse.items()}
-        self._stem, self._head = _Matrix(model._conv_stem), _Matrix(model._conv_head)
-        self._sizes = _Shape.of(model._conv_stem, count, height, width)
+        norms = {norm: Norm(norm, values) for norm, values in inverse.items()}
+        self._stem, self._head = Matrix(model._conv_stem), Matrix(model._conv_head)
+        self._sizes = Shape.of(model._conv_stem, count, height, width)
         self._seen = torch.empty(self._sizes.out_pixels, self._stem.values.shape[1])
         maps = self._first = torch.empty(self._sizes.out_pixels, len(self._stem.values))
         height, width = self._sizes.out_height, self._sizes.out_width
@@ -208,7 +134,7 @@ class _Trunk:
         for module in model._blocks:
             if module.expands:
                 norm = norms[module._bn0]
-            sizes = _Shape.of(module._depthwise_conv, count, height, width)
+            sizes = Shape.of(module._depthwise_conv, count, height, width)
             used = (norm, norms[module._bn1], norms[module._bn2])
             self._blocks.append(_Block(module, used, sizes, maps))
             maps, height, width = self._blocks[-1].output, sizes.out_height, sizes.out_width
@@ -230,7 +156,7 @@ class _Trunk:
 
     def _lay_out_slopes(self) -> None:
         """Gradients of the maps between blocks, two that take turns, and scratch memory in a block."""
-        scratch = _Scratch()
+        scratch = Scratch()
         for name in ("wide", "narrow", "product"):
             scratch.of(
                 name, max((getattr(block, name) for block in self._blocks), key=Tensor.numel)
@@ -275,14 +201,12 @@ class _Block:
     Where it does not expand, its maps are a product as well, before their norm, and there is no shortcut.
     """
 
-    def __init__(
-        self, module: MBConv, norms: tuple[_Norm, _Norm, _Norm], sizes: _Shape, maps: Tensor
-    ):
+    def __init__(self, module: MBConv, norms: tuple[Norm, Norm, Norm], sizes: Shape, maps: Tensor):
         self.maps, self._sizes, self._norms, self._shortcut = maps, sizes, norms, module.shortcut
-        self._expand = _Matrix(module._expand_conv) if module.expands else None
+        self._expand = Matrix(module._expand_conv) if module.expands else None
         self._kernel, self._project = (
-            _Matrix(module._depthwise_conv),
-            _Matrix(module._project_conv),
+            Matrix(module._depthwise_conv),
+            Matrix(module._project_conv),
         )
         channels = sizes.channels
         self.wide = torch.empty(len(maps), channels) if module.expands else maps
@@ -298,11 +222,11 @@ class _Block:
         )  # fmt: skip
 
     @property
-    def matrices(self) -> list[_Matrix]:
+    def matrices(self) -> list[Matrix]:
         """All that has weights but the norms."""
         return [part for part in (self._expand, self._kernel, self._project) if part is not None]
 
-    def prepare_backward(self, scratch: _Scratch, slopes: Tensor, before: Tensor) -> None:
+    def prepare_backward(self, scratch: Scratch, slopes: Tensor, before: Tensor) -> None:
         """Take memory for gradients: of the output, of the maps, and what is shared."""
         self.slopes, self.before = slopes, before
         norm0, norm1, norm2 = self._norms

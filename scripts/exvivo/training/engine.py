@@ -85,6 +85,7 @@ class Engine:
             self.model, self.optimizer, half_precision(recipe.precision, self.device)
         )
         self.passes = bottleneck.take_over(self.model)
+        self._taken_over = [part for part in (self.updates, self.passes) if part is not None]
         use_graph = self.device.type == "cuda" if graph is None else graph
         self._graphs = GraphedSteps(self._steps, self._steps_state) if use_graph else None
 
@@ -119,9 +120,8 @@ class Engine:
 
     def release(self) -> None:
         """Give the model its own passes back, and let go of the captured graphs and their memory."""
-        self.updates.release()
-        if self.passes is not None:
-            self.passes.release()
+        for part in self._taken_over:
+            part.release()
         self._graphs = None
 
     def _run(self, count: int) -> Tensor:
@@ -162,9 +162,8 @@ class Engine:
             shares = self._shares.index_select(0, rows)
             rates = self.optimizer.rates(count)
             self._cursor += count
-            self.updates.refresh()
-            if self.passes is not None:
-                self.passes.refresh()
+            for part in self._taken_over:
+                part.refresh()
         steps = zip(inputs.split(self.batch), targets, shares, rates, strict=True)
         found = torch.stack([self._step(*values) for values in steps])
         self.updates.lanes.join()

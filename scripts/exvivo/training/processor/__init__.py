@@ -62,7 +62,7 @@ def prepared(kernel: str, *values: Tensor | int) -> Callable[[], None]:
     entry, begin = _entry(kernel).address, _openmp().GOMP_parallel
     address, threads = words.ctypes.data, torch.get_num_threads()
 
-    def call(_keep: tuple = (words, values)) -> None:
+    def call(_held: tuple = (words, values)) -> None:  # what the addresses point to
         begin(entry, address, threads, 0)
 
     return call

@@ -23,9 +23,8 @@ from exvivo.training.processor.vectors import (
     zeros,
 )
 
-_PIXELS = (
-    4  # that share what is loaded, and keep the multipliers busy while they wait for each other
-)
+# Pixels that share what is loaded, and keep the multipliers busy while they wait for each other.
+_PIXELS = 4
 
 
 @inlined

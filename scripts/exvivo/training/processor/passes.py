@@ -17,9 +17,8 @@ from exvivo.training.processor.vectors import (
     zeros,
 )
 
-_FEW = (
-    64  # blocks summed by themselves, so that a sum over a large map does not lose its last digits
-)
+# Blocks summed by themselves, so that a sum over a large map does not lose its last digits.
+_FEW = 64
 
 
 @inlined

@@ -20,7 +20,10 @@ def disagreement(prepared: Callable[..., Callable[[], None]]) -> str | None:
         return torch.randn(shape, generator=generator)
 
     maps, kernel = 2 * some(1, _SIZE, _SIZE, _CHANNELS), some(_CHANNELS, _SIDE**2)
-    norms = [(some(_CHANNELS), 2 + some(_CHANNELS), some(_CHANNELS), 1 + some(_CHANNELS).abs()) for _ in range(3)]  # fmt: skip
+    norms = []  # weight, bias, mean and inverse deviation
+    for _ in range(3):
+        weight, bias, mean, inverse = some(4, _CHANNELS)
+        norms.append((weight, 2 + bias, mean, 1 + inverse.abs()))
     slopes = some(1, _SIZE, _SIZE, _CHANNELS)
     mine = _mine(prepared, maps, norms, kernel, slopes)
     plain = _plain(maps, norms, kernel, slopes)
@@ -35,13 +38,9 @@ def _mine(
     prepared: Callable, maps: Tensor, norms: list, kernel: Tensor, slopes: Tensor
 ) -> dict[str, Tensor]:
     pixels = _SIZE * _SIZE
-    active, normal, of_normal, of_active, of_maps = (torch.empty_like(maps) for _ in range(5))
-    of_norms = [torch.empty(2, _CHANNELS) for _ in range(3)]
-    of_kernel, means, of_product = (
-        torch.empty_like(kernel),
-        torch.empty(1, _CHANNELS),
-        torch.empty_like(maps),
-    )
+    active, normal, of_active, of_maps, of_product = (torch.empty_like(maps) for _ in range(5))
+    *of_norms, of_pool = (torch.empty(2, _CHANNELS) for _ in range(4))
+    of_kernel, means = torch.empty_like(kernel), torch.empty(1, _CHANNELS)
     seen = torch.empty(1, _SIZE, _SIZE, _SIDE**2 * _CHANNELS)
     sizes = (*maps.shape, _SIZE, _SIZE, _SIDE, 1, 1, 1)
     flat, above = (pixels, _CHANNELS), slopes[0, 0, :1].contiguous()
@@ -52,18 +51,26 @@ def _mine(
         ("depthwise_backward", *sizes, maps, *norms[0], kernel, *norms[1], active, of_active, of_maps,
          of_norms[0], of_kernel, of_norms[1]),
         ("pool", 1, *flat, normal, *norms[2], means),
-        ("pool_backward", 1, *flat, above, normal, *norms[2], of_product, of_normal[0, 0, :2]),
+        ("pool_backward", 1, *flat, above, normal, *norms[2], of_product, of_pool),
         ("patches", *sizes, maps, seen),
     )  # fmt: skip
     for name, *values in calls:
         prepared(name, *values)()
     names = ("normalise", "depthwise_backward", "norm0", "norm1", "norm2", "kernel")
     found = dict(zip(names, (normal, of_maps, *of_norms, of_kernel), strict=True))
-    return {**found, "pool": means, "pool_backward": of_product, "patches": seen}
+    return {
+        **found,
+        "norm of the pool": of_pool,
+        "pool": means,
+        "pool_backward": of_product,
+        "patches": seen,
+    }
 
 
 def _plain(maps: Tensor, norms: list, kernel: Tensor, slopes: Tensor) -> dict[str, Tensor]:
-    asked = [[v.clone().requires_grad_(i < 2) for i, v in enumerate(norm)] for norm in norms]
+    asked = [
+        [v.clone().requires_grad_(i < 2) for i, v in enumerate(norm)] for norm in (*norms, norms[2])
+    ]
     maps, kernel = maps.clone().requires_grad_(), kernel.clone().requires_grad_()
 
     def normalised(values: Tensor, norm: list[Tensor]) -> Tensor:
@@ -77,7 +84,7 @@ def _plain(maps: Tensor, norms: list, kernel: Tensor, slopes: Tensor) -> dict[st
     normal.backward(slopes)
     shown = (normal + maps).detach()
     product = shown.clone().requires_grad_()
-    means = F.relu6(normalised(product, norms[2])).mean((1, 2))
+    means = F.relu6(normalised(product, asked[3])).mean((1, 2))
     means.backward(slopes[0, 0, :1])
     seen = F.unfold(maps.detach().permute(0, 3, 1, 2), _SIDE, padding=1)
     seen = seen.view(_CHANNELS, _SIDE**2, -1).permute(2, 1, 0)
@@ -85,5 +92,5 @@ def _plain(maps: Tensor, norms: list, kernel: Tensor, slopes: Tensor) -> dict[st
     return {
         "normalise": shown, "depthwise_backward": maps.grad, "norm0": gradients[0], "norm1": gradients[1],
         "norm2": gradients[2], "kernel": kernel.grad, "pool": means.detach(), "pool_backward": product.grad,
-        "patches": seen.contiguous(),
+        "norm of the pool": gradients[3], "patches": seen.contiguous(),
     }  # fmt: skip
